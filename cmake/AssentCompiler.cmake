@@ -1,0 +1,56 @@
+# Compiler settings, and the functions that make a library, a program or a test of a folder.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+    add_link_options(-fuse-ld=mold)
+endif()
+
+set(ASSENT_SANITIZE "" CACHE STRING "Sanitizers of the build: address,undefined or thread")
+option(ASSENT_FUZZ "Build the fuzzers (clang)" OFF)
+
+add_library(assent_options INTERFACE)
+target_compile_options(assent_options INTERFACE
+    -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer
+    -fstack-protector-strong -D_FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
+target_include_directories(assent_options INTERFACE ${CMAKE_SOURCE_DIR}/userspace ${CMAKE_SOURCE_DIR}/bpf)
+add_link_options(-Wl,-z,relro,-z,now)
+if(ASSENT_SANITIZE)
+    add_compile_options(-fsanitize=${ASSENT_SANITIZE} -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${ASSENT_SANITIZE})
+endif()
+if(ASSENT_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=address,undefined)
+endif()
+
+# assent_library(NAME PUBLIC … PRIVATE …): userspace/NAME as the static library assent_NAME. Only what is linked here may be
+# included: the link graph is the layers of ARCHITECTURE.md.
+function(assent_library name)
+    cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+    add_library(assent_${name} STATIC ${sources})
+    set_target_properties(assent_${name} PROPERTIES LINKER_LANGUAGE CXX)
+    target_link_libraries(assent_${name} PUBLIC ${ARG_PUBLIC} PRIVATE assent_options ${ARG_PRIVATE})
+    target_include_directories(assent_${name} PUBLIC ${CMAKE_SOURCE_DIR}/userspace)
+endfunction()
+
+# assent_test(NAME LIBS … [LABELS …]): every *.cc of this folder as one GoogleTest program NAME.
+function(assent_test name)
+    cmake_parse_arguments(ARG "" "" "LIBS;LABELS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE assent_options ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_compile_definitions(${name} PRIVATE ASSENT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ASSENT_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+endfunction()

@@ -1,0 +1,67 @@
+// Every queue, buffer, table and size in one place, with what happens when it is full.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace assent::limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+
+// Reading and writing of flows. A full output queue stops reading from the other side.
+inline constexpr std::size_t io_buffer_size = 64 * KiB;
+inline constexpr std::size_t output_high_water = 256 * KiB;
+inline constexpr std::size_t output_low_water = 64 * KiB;
+inline constexpr std::size_t output_maximum = 20 * MiB;  // over it the flow is closed
+inline constexpr std::size_t flows_per_thread = 16 * 1024;
+inline constexpr auto upstream_connect_timeout = 10s;
+inline constexpr auto startup_timeout = 60s;  // from accept until the session is authenticated
+inline constexpr auto drain_timeout = 20s;    // on SIGTERM
+
+// Statements. Larger or deeper: denied, with an error that names the limit.
+inline constexpr std::size_t statement_size = 1 * MiB;
+inline constexpr std::size_t statement_depth = 2048;  // nested nodes of the parse tree's JSON
+inline constexpr std::size_t statements_per_query = 1000;
+inline constexpr std::size_t parser_stack_size = 512 * MiB;  // address space; touched pages only are memory
+inline constexpr std::size_t analysis_cache_entries = 4096;  // a thread; the oldest goes first
+inline constexpr std::size_t analysis_cache_text = 16 * KiB; // longer statements are not cached
+
+// Messages of protocols. Larger: the flow is closed with an error of its protocol and a record.
+inline constexpr std::size_t message_size = 16 * MiB;  // one that has to be seen whole
+inline constexpr std::size_t startup_message_size = 10'000;
+inline constexpr std::size_t parameters = 65'535;
+inline constexpr std::size_t outstanding_requests = 16 * 1024;  // pipelined; when full the agent is not read
+inline constexpr std::size_t prepared_statements = 10'000;      // a session
+inline constexpr std::size_t portals = 1'000;
+inline constexpr std::size_t result_columns = 1'664;
+
+// Names and the catalog.
+inline constexpr auto catalog_max_age = 10s;
+inline constexpr std::size_t catalog_relations = 20'000;  // a session's; when full it is emptied and asked again
+
+// Records. A full lane stops reading from the agent.
+inline constexpr std::size_t record_lane_bytes = 4 * MiB;
+inline constexpr std::size_t record_body_text = 1 * MiB;
+inline constexpr std::size_t record_body_result = 64 * KiB;  // masked results kept of one command
+inline constexpr std::size_t segment_size = 64 * MiB;
+
+// Holds and the control socket.
+inline constexpr std::size_t open_holds = 10'000;
+inline constexpr std::size_t open_holds_per_agent = 100;
+inline constexpr std::size_t control_clients = 64;
+inline constexpr std::size_t control_message = 4 * MiB;
+
+// Policies and settings.
+inline constexpr std::size_t policy_file_size = 4 * MiB;
+inline constexpr std::size_t policy_files = 1'000;
+inline constexpr std::size_t yaml_depth = 64;
+
+static_assert(output_low_water < output_high_water && output_high_water < output_maximum);
+static_assert(message_size < output_maximum);
+static_assert(statement_size < message_size);
+
+}  // namespace assent::limits

@@ -1,0 +1,86 @@
+#include "base/shown_text.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <iterator>
+
+namespace assent {
+namespace {
+
+struct Decoded {
+    char32_t code = 0;
+    std::size_t size = 0;  // 0: not valid UTF-8 here
+};
+
+Decoded decode(std::string_view text) {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = at(0);
+    if (lead < 0x80) return {lead, 1};
+    const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || text.size() < size) return {};
+    char32_t code = lead & (0xFFU >> (size + 1));
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((at(i) & 0xC0U) != 0x80U) return {};
+        code = (code << 6U) | (at(i) & 0x3FU);
+    }
+    const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
+    const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+    if (overlong || surrogate || code > 0x10FFFF) return {};
+    return {code, size};
+}
+
+// Controls, format characters, separators that break lines, private use, and fillers that show nothing.
+bool hides(char32_t c) {
+    return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0xAD || c == 0x034F || c == 0x061C || c == 0x115F || c == 0x1160 ||
+           c == 0x17B4 || c == 0x17B5 || (c >= 0x180B && c <= 0x180F) || (c >= 0x200B && c <= 0x200F) ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0x3164 || (c >= 0xE000 && c <= 0xF8FF) ||
+           (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF || c == 0xFFA0 || (c >= 0xFFF0 && c <= 0xFFFB) || c >= 0xE0000;
+}
+
+}  // namespace
+
+std::string shown_text(std::string_view text, Lines lines) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const Decoded decoded = decode(text);
+        if (decoded.size == 0) {
+            fmt::format_to(std::back_inserter(out), "\\x{:02X}", static_cast<unsigned char>(text[0]));
+            text.remove_prefix(1);
+            continue;
+        }
+        const bool is_layout = decoded.code == '\n' || decoded.code == '\t';
+        if (hides(decoded.code) && !(is_layout && lines == Lines::many)) {
+            fmt::format_to(std::back_inserter(out), "\\u{{{:04X}}}", static_cast<std::uint32_t>(decoded.code));
+        } else {
+            out += text.substr(0, decoded.size);
+        }
+        text.remove_prefix(decoded.size);
+    }
+    return out;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+    out.push_back('"');
+    while (!text.empty()) {
+        const char c = text[0];
+        if (c == '"' || c == '\\') {
+            out.push_back('\\');
+            out.push_back(c);
+            text.remove_prefix(1);
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+            text.remove_prefix(1);
+        } else if (const Decoded decoded = decode(text); decoded.size == 0) {
+            out += "\xEF\xBF\xBD";
+            text.remove_prefix(1);
+        } else {
+            out += text.substr(0, decoded.size);
+            text.remove_prefix(decoded.size);
+        }
+    }
+    out.push_back('"');
+}
+
+}  // namespace assent

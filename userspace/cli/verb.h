@@ -1,0 +1,38 @@
+// One verb of `assent` a file: cli/verb_NAME.cc defines `void add_verb_NAME(CLI::App& app, Context& context)`, and the build
+// finds it. A verb prints a table for people and JSON with --json, and sets context.exit_code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+#include "policy/settings.h"
+
+namespace assent::cli {
+
+// Exit codes that scripts rely on (man page assent(1)).
+enum ExitCode : int {
+    exit_ok = 0,           // explain: allow
+    exit_failed = 1,       // it was tried and did not work; a check found something
+    exit_usage = 2,        // arguments, policy or settings are wrong
+    exit_unavailable = 3,  // no daemon answers
+    exit_refused = 4,      // you may not
+    exit_hold = 10,        // explain: hold
+    exit_deny = 11,        // explain: deny
+};
+
+struct Context {
+    std::string config_file;  // --config, ASSENT_CONFIG, /etc/assent/assent.yaml
+    bool is_json = false;     // --json
+    int exit_code = exit_ok;
+
+    // Reads the settings; on an error prints it and sets the exit code.
+    [[nodiscard]] std::optional<policy::Settings> settings();
+    // The control socket; when no settings can be read (an ordinary agent) it is /run/assent/control.sock or ASSENT_SOCKET.
+    [[nodiscard]] std::filesystem::path control_socket();
+    // Prints "assent: message" to stderr (as {"error": …} with --json) and sets the exit code that fits.
+    void print_error(const Error& error);
+};
+
+}  // namespace assent::cli

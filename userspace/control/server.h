@@ -1,0 +1,46 @@
+// The control socket: newline-delimited JSON requests {"verb": "holds", …} and answers, on a unix socket whose peer is known
+// (SO_PEERCRED, login uid, cgroup). One thread a client, at most limits::control_clients.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "approve/desk.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace assent::control {
+
+struct Peer {
+    pid_t pid = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::uint64_t cgroup_id = 0;
+    std::string cgroup_path;
+    approve::Person person;
+};
+
+// Sends one line of an answer that has many (watching). False: the peer is gone, stop.
+using Emit = std::function<bool(const nlohmann::json&)>;
+// Gives the last (or only) line of the answer. Runs on the client's thread.
+using Handler = std::function<Result<nlohmann::json>(const Peer&, const nlohmann::json& request, const Emit& emit)>;
+
+class Server {
+public:
+    virtual ~Server() = default;
+    // Listens at `socket` (mode 0666 in a folder of mode 0755: every verb checks its peer itself). `is_governed` tells whether
+    // a cgroup id is, so that agents are known.
+    [[nodiscard]] static Result<std::unique_ptr<Server>> open(const std::filesystem::path& socket, std::function<bool(std::uint64_t cgroup_id)> is_governed);
+    // Before start(). Each verb once.
+    virtual void handle(std::string verb, Handler handler) = 0;
+    virtual void start() = 0;
+    virtual void stop() = 0;
+};
+
+}  // namespace assent::control

@@ -1,0 +1,65 @@
+// A command that waits for people.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/time.h"
+
+namespace assent::model {
+
+enum class HoldState : std::uint8_t { waiting = 0, approved, used, denied, expired, cancelled, revoked };
+
+[[nodiscard]] std::string_view name_of(HoldState state) noexcept;
+[[nodiscard]] std::optional<HoldState> hold_state_named(std::string_view name) noexcept;
+
+// One approval that a hold needs, as the policy said when the hold was opened.
+struct HoldApproval {
+    std::string name;
+    std::vector<std::string> users;   // who may answer
+    std::vector<std::string> groups;
+    bool operator==(const HoldApproval&) const = default;
+};
+
+// What a session asks for. Texts are as the agent sent them; whoever shows them escapes them (shown_text).
+struct HoldRequest {
+    Digest digest{};
+    std::string session;
+    std::string agent;    // name
+    std::vector<std::string> agent_sets;
+    std::uint64_t cgroup_id = 0;
+    std::uint32_t agent_uid = 0;
+    std::optional<std::uint32_t> runner_uid;  // who started the agent; may answer until OIDC comes, and it is recorded
+    std::string exe;
+    std::string purpose;
+    std::string target;
+    std::string database;
+    std::string database_user;
+    std::string text;
+    std::vector<std::string> parameters;  // shown forms: "NULL", "'text'", "\\x…"
+    std::vector<std::string> rules;
+    std::string message;
+    std::vector<std::string> effects;  // "update public.orders"
+    std::vector<std::string> before;   // the session's last commands, newest last
+    bool is_in_transaction = false;
+    std::uint64_t policy_revision = 0;
+    std::vector<HoldApproval> approvals;
+    std::chrono::seconds wait{60};
+    std::chrono::seconds deadline{900};
+};
+
+struct HoldStatus {
+    std::string id;  // "h-7k2mq4"
+    HoldState state = HoldState::waiting;
+    WallTime deadline;
+    std::string decided_by;  // person; empty while waiting
+    std::string reason;
+    bool is_new = false;  // this request opened it
+};
+
+}  // namespace assent::model

@@ -1,0 +1,41 @@
+// What the policy says of a command. A default-constructed Verdict denies.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/effect.h"
+
+namespace assent::model {
+
+enum class Decision : std::uint8_t { deny = 0, hold, allow };
+
+[[nodiscard]] constexpr std::string_view name_of(Decision decision) noexcept {
+    return decision == Decision::allow ? "allow" : decision == Decision::hold ? "hold" : "deny";
+}
+
+struct EffectVerdict {
+    Effect effect;
+    Decision decision = Decision::deny;
+    std::vector<std::string> rules;  // empty for a denial: no rule covers the effect
+};
+
+struct Verdict {
+    Decision decision = Decision::deny;
+    std::vector<std::string> rules;      // those that said so; empty: no rule covers the command
+    std::string message;                 // for the agent: the rule's, or what is not covered
+    std::vector<EffectVerdict> effects;
+    std::vector<std::string> approvals;  // names of the approvals a hold needs, all of them
+    std::vector<std::string> masks;      // names of masks that the result would take
+    std::uint64_t policy_revision = 0;
+    // Set when an `observe` entry covers agent and target: the decision above is what would have been; pass unchanged.
+    bool is_observed = false;
+    // False: depends on the time of day, so it must be judged anew each time.
+    bool is_cacheable = false;
+
+    [[nodiscard]] Decision enforced() const noexcept { return is_observed ? Decision::allow : decision; }
+};
+
+}  // namespace assent::model

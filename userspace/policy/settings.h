@@ -1,0 +1,50 @@
+// The daemon's settings, /etc/assent/assent.yaml, decoded strictly.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/verdict.h"
+
+namespace assent::policy {
+
+// One mistake in a YAML file. `file` is as the user named it; line and column count from 1, 0 where there is none.
+struct Diagnostic {
+    std::string file;
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+    std::string message;  // what is wrong, and the nearest right spelling
+
+    [[nodiscard]] std::string to_text() const;  // "rules.yaml:12:5: unknown key 'operatons'; did you mean 'operations'?"
+};
+
+struct Settings {
+    std::filesystem::path file;
+    std::filesystem::path policies = "/etc/assent/policies";
+    std::filesystem::path state = "/var/lib/assent";
+    std::filesystem::path run = "/run/assent";
+    std::vector<std::string> govern_slices;
+    std::vector<std::string> govern_units;  // globs
+    std::vector<std::string> decide_users;
+    std::vector<std::string> decide_groups;
+    enum class Unlisted : std::uint8_t { deny = 0, hold, pass } unlisted_targets = Unlisted::deny;
+    struct Records {
+        bool reads_strict = false;
+        std::chrono::milliseconds reads{100};  // how long a read's record may wait for the disk
+        std::uint64_t max_size_bytes = 50ULL << 30U;
+        std::uint64_t reserve_bytes = 1ULL << 30U;  // below this much free space commands are denied
+        std::chrono::hours retain{400 * 24};
+    } records;
+    // Extensions of the contract: what a host may need to change.
+    std::vector<std::uint16_t> proxy_ports;  // empty: chosen below ip_unprivileged_port_start
+    std::uint32_t threads = 0;               // 0: one a core
+    std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/
+
+    [[nodiscard]] static std::expected<Settings, std::vector<Diagnostic>> load(const std::filesystem::path& file);
+};
+
+}  // namespace assent::policy

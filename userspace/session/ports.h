@@ -1,0 +1,57 @@
+// What a session needs of the shell around it. The shell (app/) implements it over io/, tls/, record/ and approve/; the
+// simulator over a seed. All calls are made on the flow's thread and return at once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "model/hold.h"
+#include "model/record.h"
+#include "wire/adapter.h"
+
+namespace assent::session {
+
+using wire::Side;
+
+class Ports {
+public:
+    virtual ~Ports() = default;
+
+    // Copies the bytes to the side's output queue, behind TLS when it runs there.
+    virtual void send(Side side, Bytes bytes) = 0;
+    // Answered by Session::target_connected() or Session::target_failed().
+    virtual void connect_target() = 0;
+    // Everything sent before goes out in the clear; answered by Session::tls_ready() or closed().
+    virtual void start_tls(Side side) = 0;
+    // Sends what is queued, then FIN. close_all() does it for both sides, then the flow ends (Session is destroyed later).
+    virtual void shut(Side side) = 0;
+    virtual void close_all() = 0;
+
+    virtual model::RecordSink& records() = 0;
+
+    // Answered by Session::hold_changed(), at once when an approval waits to be used or has been denied, and again whenever
+    // the hold changes. One at a time a session.
+    virtual void open_hold(const model::HoldRequest& request) = 0;
+    // The approved command is about to be forwarded: answered by Session::hold_used(bool). False: somebody else used it.
+    virtual void use_hold(std::string_view id) = 0;
+    // The session no longer waits for it. is_cancelled: the agent took the command back; otherwise the hold lives on.
+    virtual void leave_hold(std::string_view id, bool is_cancelled) = 0;
+
+    // The target's key for this session; gives the secret that the agent is told.
+    virtual std::uint32_t remember_cancel_key(std::uint32_t process, std::uint32_t secret) = 0;
+    // An agent asks to cancel a session's command; the shell checks that it is the same agent's, and does it.
+    virtual void cancel(std::uint32_t process, std::uint32_t secret) = 0;
+
+    // Names of this target changed meaning (DDL): other sessions ask the catalog again.
+    virtual void names_changed() = 0;
+    [[nodiscard]] virtual std::uint64_t names_generation() const = 0;
+
+    [[nodiscard]] virtual const Clock& clock() const = 0;
+    // Session::tick() shall be called at this moment; replaces the one before. Moment::max(): never.
+    virtual void wake_at(Moment when) = 0;
+};
+
+}  // namespace assent::session

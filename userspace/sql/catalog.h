@@ -1,0 +1,87 @@
+// What is known of a session's database: its search_path, the relations that statements have named, the functions they
+// call, and the roles. Filled by asking the server over the agent's own connection (question/learn), or from a file.
+// Thread: one at a time; a session owns its catalog.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace assent::sql {
+
+// A name as a statement wrote it, after folding. An empty schema means: find it by search_path.
+struct Name {
+    std::string schema;
+    std::string name;
+    auto operator<=>(const Name&) const = default;
+};
+
+struct Column {
+    std::string name;
+    std::uint32_t type = 0;  // pg_type oid
+    auto operator<=>(const Column&) const = default;
+};
+
+struct Relation {
+    std::uint32_t oid = 0;
+    std::string schema;  // of a temporary relation: "pg_temp"
+    std::string name;
+    char kind = 0;  // pg_class.relkind
+    std::vector<Column> columns;  // in order of attnum, dropped ones left out
+    // Every relation that may be reached through this one: by views, rules, inheritance or partitions, transitively,
+    // "schema.name". Itself is not in it.
+    std::vector<Name> reaches;
+};
+
+// One question for the server: an SQL text with text parameters ($1, $2 …), every name and operator in it qualified with
+// pg_catalog, so that nothing the agent made can stand in for them. It never raises an error.
+struct Question {
+    std::string sql;
+    std::vector<std::string> parameters;
+};
+
+using Row = std::vector<std::optional<std::string>>;
+
+class Catalog {
+public:
+    // Asks for search_path, current and session user, and whatever of `relations` and `functions` is not known yet.
+    // Nothing when all of it is known.
+    [[nodiscard]] std::optional<Question> question(const std::vector<Name>& relations, const std::vector<Name>& functions) const;
+    // Takes the rows of the answer; names that were asked for and did not come are known to be absent.
+    [[nodiscard]] Result<> learn(const std::vector<Name>& relations, const std::vector<Name>& functions, const std::vector<Row>& rows);
+    // A YAML file for `policy explain --catalog`; the format is documented in catalog_file.cc.
+    [[nodiscard]] static Result<Catalog> from_yaml(std::string_view text);
+    // For explain without a catalog: unqualified names are in `public`, everything exists, columns are not known.
+    [[nodiscard]] static Catalog assumed_public();
+
+    // After anything that may change what names mean: all is unknown again.
+    void forget();
+    [[nodiscard]] bool knows_session() const noexcept { return knows_session_; }
+
+    // nullptr: absent or not known; `is_known` tells which.
+    [[nodiscard]] const Relation* relation(const Name& name) const;
+    [[nodiscard]] bool is_known(const Name& relation) const;
+
+    // Where a function name may lead: schemas that hold one of that name, in search_path order (pg_catalog included).
+    [[nodiscard]] std::vector<std::string> function_schemas(const Name& name) const;
+
+    [[nodiscard]] const std::vector<std::string>& search_path() const noexcept { return search_path_; }  // effective, implicit ones included
+    [[nodiscard]] const std::string& current_user() const noexcept { return current_user_; }
+    [[nodiscard]] const std::string& session_user() const noexcept { return session_user_; }
+
+private:
+    bool knows_session_ = false;
+    bool assumes_public_ = false;
+    std::vector<std::string> search_path_;
+    std::string current_user_;
+    std::string session_user_;
+    std::map<Name, std::optional<Relation>> relations_;  // keyed as written; absent: nullopt
+    std::map<Name, std::vector<std::string>> functions_;
+};
+
+}  // namespace assent::sql
