@@ -2,9 +2,10 @@
 // finds it. A verb prints a table for people and JSON with --json, and sets context.exit_code.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "base/result.h"
 #include "policy/settings.h"

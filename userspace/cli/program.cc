@@ -1,0 +1,106 @@
+#include "cli/program.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace assent::cli {
+namespace {
+
+struct VerbGroup {
+    std::string_view verb;
+    const char* group;
+};
+
+// The order of `assent --help` is the order in which people meet the verbs.
+constexpr std::array verb_groups = {
+    VerbGroup{"run", "Agents"},        VerbGroup{"whoami", "Agents"},     VerbGroup{"holds", "Reviewing"},
+    VerbGroup{"approve", "Reviewing"}, VerbGroup{"deny", "Reviewing"},    VerbGroup{"sessions", "The record"},
+    VerbGroup{"replay", "The record"}, VerbGroup{"search", "The record"}, VerbGroup{"verify", "The record"},
+    VerbGroup{"status", "The host"},   VerbGroup{"doctor", "The host"},   VerbGroup{"policy", "The host"},
+    VerbGroup{"end", "The host"},      VerbGroup{"detach", "The host"},
+};
+
+constexpr const char* examples = R"(
+Examples:
+  assent run --name nightly -- psql -h payments-db.internal payments
+                                   start a command as a governed agent
+  assent holds --watch             see what waits for a person, and answer it
+  assent approve h-7k2mq4 --reason "checked with ana"
+  assent policy explain --agent nightly --target payments-db --sql 'DROP TABLE orders'
+                                   what would happen, and by which rule
+  assent verify                    prove that the record was not edited
+
+`assent VERB --help` tells more of each. Exit codes: 0 done, 1 it did not work, 2 the arguments or a file are wrong,
+3 no daemon answers, 4 you may not. `--json` gives every verb's answer to programs.
+Manual: assent(1), assentd(8), assent.yaml(5), assent-policy(5).)";
+
+// Options that every verb takes, after its name as well as before it.
+void add_common_options(CLI::App& app, Context& context) {
+    if (app.get_option_no_throw("--json") == nullptr) {
+        app.add_flag("--json", context.is_json, "Print JSON for programs instead of tables")->group("Common options");
+    }
+    if (app.get_option_no_throw("--config") == nullptr) {
+        app.add_option("--config", context.config_file,
+                       "Settings of the daemon (default: ASSENT_CONFIG, or /etc/assent/assent.yaml)")
+            ->type_name("FILE")
+            ->group("Common options");
+    }
+}
+
+void add_common_options_below(CLI::App& app, Context& context) {
+    for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; })) {
+        if (verb->get_name() != "run") add_common_options(*verb, context);  // what follows `run` is the agent's own
+        add_common_options_below(*verb, context);
+    }
+}
+
+void group_verbs(CLI::App& app) {
+    for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; })) {
+        const auto* const entry = std::ranges::find(verb_groups, verb->get_name(), &VerbGroup::verb);
+        if (entry != verb_groups.end()) verb->group(entry->group);
+    }
+}
+
+int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* argv) {
+    try {
+        app.parse(argc, argv);
+        return context.exit_code;
+    } catch (const CLI::Success& asked) {  // --help, --version
+        return app.exit(asked) == 0 ? exit_ok : exit_failed;
+    } catch (const CLI::ParseError& mistake) {
+        if (argc <= 1) {
+            std::fputs(app.help().c_str(), stderr);
+        } else {
+            context.print_error(Error{Errc::invalid, std::string(mistake.what()) + "; see `assent --help`"});
+        }
+        return exit_usage;
+    }
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
+    Context context;
+    try {
+        CLI::App app("assent: nothing an agent does reaches production without assent.", "assent");
+        app.set_version_flag("--version", "assent " ASSENT_VERSION, "Print the version and exit");
+        app.set_help_flag("-h,--help", "Print this help and exit");
+        app.require_subcommand(1);
+        app.fallthrough();
+        app.footer(examples);
+        add_verbs(app, context);
+        add_common_options(app, context);
+        add_common_options_below(app, context);
+        group_verbs(app);
+        return parse_and_run(app, context, argc, argv);
+    } catch (const std::exception& error) {
+        context.print_error(Error{Errc::internal, std::string("a bug in assent: ") + error.what()});
+        return exit_failed;
+    }
+}
+
+}  // namespace assent::cli

@@ -1,0 +1,162 @@
+#include "cli/table.h"
+
+#include <locale.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "base/shown_text.h"
+
+namespace assent::cli {
+namespace {
+
+constexpr std::string_view ellipsis = "…";
+constexpr std::size_t gap = 2;
+
+// UTF-8 whatever the user's locale is: what assent prints is UTF-8 too.
+class Utf8Locale {
+public:
+    Utf8Locale() : previous_(uselocale(locale())) {}
+    ~Utf8Locale() { uselocale(previous_); }
+    Utf8Locale(const Utf8Locale&) = delete;
+    Utf8Locale& operator=(const Utf8Locale&) = delete;
+
+private:
+    static locale_t locale() {
+        static const locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+        return made;
+    }
+    locale_t previous_;
+};
+
+struct Character {
+    std::size_t size = 1;   // bytes
+    std::size_t width = 1;  // columns
+};
+
+// The first character of a text that is not empty; within a Utf8Locale.
+Character first_of(std::string_view text) {
+    wchar_t code = 0;
+    mbstate_t state{};
+    const std::size_t size = mbrtowc(&code, text.data(), text.size(), &state);
+    if (size == 0 || size > text.size()) return {};
+    const int width = wcwidth(code);
+    return {size, width < 0 ? 1 : static_cast<std::size_t>(width)};
+}
+
+std::string padding(std::size_t count) { return std::string(count, ' '); }
+
+}  // namespace
+
+std::size_t shown_width(std::string_view text) {
+    const Utf8Locale utf8;
+    std::size_t width = 0;
+    while (!text.empty()) {
+        const Character next = first_of(text);
+        width += next.width;
+        text.remove_prefix(next.size);
+    }
+    return width;
+}
+
+std::string cut_to_width(std::string_view text, std::size_t width) {
+    if (shown_width(text) <= width) return std::string(text);
+    if (width == 0) return {};
+    const Utf8Locale utf8;
+    std::size_t used = 0;
+    std::size_t taken = 0;
+    while (taken < text.size()) {
+        const Character next = first_of(text.substr(taken));
+        if (used + next.width > width - 1) break;
+        used += next.width;
+        taken += next.size;
+    }
+    return std::string(text.substr(0, taken)) + std::string(ellipsis);
+}
+
+std::size_t terminal_width() {
+    winsize size{};
+    if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+    return size.ws_col;
+}
+
+void Table::add(std::vector<std::string> cells) {
+    cells.resize(columns_.size());
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        cells[i] = shown_text(cells[i]);
+        if (columns_[i].maximum != 0) cells[i] = cut_to_width(cells[i], columns_[i].maximum);
+    }
+    rows_.push_back(std::move(cells));
+}
+
+std::string Table::to_text() const {
+    std::vector<std::size_t> widths;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::size_t width = shown_width(columns_[i].title);
+        for (const auto& row : rows_) width = std::max(width, shown_width(row[i]));
+        widths.push_back(width);
+    }
+    std::size_t before_last = 0;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + gap;
+    const std::size_t terminal = terminal_width();
+    const bool cuts_last = !columns_.empty() && columns_.back().maximum != 0 && terminal > before_last + 10;
+
+    std::string out;
+    const auto add_line = [&](const auto& cell_at) {
+        std::string line;
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            const bool is_last = i + 1 == columns_.size();
+            std::string cell = cell_at(i);
+            if (is_last && cuts_last) cell = cut_to_width(cell, terminal - before_last);
+            const std::size_t width = shown_width(cell);
+            const std::string blanks = padding(widths[i] - std::min(width, widths[i]));
+            line += columns_[i].align == Align::right ? blanks + cell : cell + blanks;
+            if (!is_last) line += padding(gap);
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+    };
+    add_line([&](std::size_t i) { return columns_[i].title; });
+    for (const auto& row : rows_) add_line([&](std::size_t i) { return row[i]; });
+    return out;
+}
+
+void Table::print() const { std::fputs(to_text().c_str(), stdout); }
+
+void Fields::add(std::string_view title, std::string_view value) {
+    fields_.emplace_back(title, shown_text(value, Lines::many));
+}
+
+std::string Fields::to_text() const {
+    std::size_t width = 0;
+    for (const auto& [title, value] : fields_) width = std::max(width, shown_width(title));
+    std::string out;
+    for (const auto& [title, value] : fields_) {
+        out += title + ":" + padding(width - shown_width(title) + gap);
+        for (const char c : value) {
+            out.push_back(c);
+            if (c == '\n') out += padding(width + 1 + gap);
+        }
+        out.push_back('\n');
+    }
+    return out;
+}
+
+std::string shown_duration(long long seconds) {
+    if (seconds < 0) return "-" + shown_duration(-seconds);
+    if (seconds < 60) return fmt::format("{}s", seconds);
+    if (seconds < 3600)
+        return seconds % 60 == 0 || seconds >= 600 ? fmt::format("{}m", seconds / 60)
+                                                   : fmt::format("{}m {}s", seconds / 60, seconds % 60);
+    if (seconds < 86400)
+        return seconds % 3600 < 60 ? fmt::format("{}h", seconds / 3600)
+                                   : fmt::format("{}h {}m", seconds / 3600, seconds % 3600 / 60);
+    return fmt::format("{}d", seconds / 86400);
+}
+
+}  // namespace assent::cli

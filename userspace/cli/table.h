@@ -1,0 +1,57 @@
+// Tables for people: columns aligned by what a terminal shows, text from strangers escaped.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace assent::cli {
+
+// Columns that a terminal gives to the text (UTF-8; wide characters take two, combining ones none).
+[[nodiscard]] std::size_t shown_width(std::string_view text);
+
+// The text cut to `width` columns, with "…" as its last where something was cut.
+[[nodiscard]] std::string cut_to_width(std::string_view text, std::size_t width);
+
+// Columns of the terminal on standard output; 0 when it is none (then nothing is cut to fit).
+[[nodiscard]] std::size_t terminal_width();
+
+class Table {
+public:
+    enum class Align { left, right };
+    struct Column {
+        std::string title;
+        Align align = Align::left;
+        std::size_t maximum = 0;  // in columns of the terminal; longer cells are cut with "…". 0: never cut
+    };
+
+    explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+    // Cells in the order of the columns, as they came from wherever: they are escaped here. Missing ones are empty.
+    void add(std::vector<std::string> cells);
+    [[nodiscard]] bool is_empty() const noexcept { return rows_.empty(); }
+    // With a line of titles; no trailing blanks. The last column takes what the terminal has left when it is cut at all.
+    [[nodiscard]] std::string to_text() const;
+    void print() const;  // on standard output
+
+private:
+    std::vector<Column> columns_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
+// "Title:   value" lines with the values aligned, for showing one thing. A value of several lines is indented whole.
+class Fields {
+public:
+    void add(std::string_view title, std::string_view value);
+    [[nodiscard]] std::string to_text() const;
+
+private:
+    std::vector<std::pair<std::string, std::string>> fields_;
+};
+
+// "3s", "12m", "5h 3m", "4d": a duration as short as people say it.
+[[nodiscard]] std::string shown_duration(long long seconds);
+
+}  // namespace assent::cli
