@@ -1,0 +1,86 @@
+"""Installs a build into an empty folder and looks at what is there."""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+BUILD, SOURCE = Path(os.environ["ASSENT_BUILD"]), Path(os.environ["ASSENT_SOURCE"])
+
+EXPECTED = [
+    "bin/assent",
+    "sbin/assentd",
+    "etc/assent/assent.yaml",
+    "lib/systemd/system/assentd.service",
+    "lib/sysusers.d/assent.conf",
+    "lib/tmpfiles.d/assent.conf",
+    "share/man/man1/assent.1",
+    "share/man/man8/assentd.8",
+    "share/bash-completion/completions/assent",
+    "share/doc/assent/README.md",
+    "share/doc/assent/LICENSE",
+    "share/doc/assent/examples/assent.yaml",
+]
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="assent-install-")
+        cls.prefix = Path(cls.folder.name)
+        subprocess.run([os.environ["ASSENT_CMAKE"], "--install", BUILD, "--prefix", cls.prefix], check=True, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def run_installed(self, *arguments):
+        return subprocess.run([self.prefix / "bin/assent", *arguments], capture_output=True, text=True, timeout=60)
+
+    def test_everything_is_in_its_place(self):
+        missing = [name for name in EXPECTED if not (self.prefix / name).is_file()]
+        self.assertEqual(missing, [])
+
+    def test_every_sample_policy_is_there(self):
+        samples = {path.relative_to(SOURCE / "policies") for path in (SOURCE / "policies").rglob("*.yaml")}
+        installed = self.prefix / "share/doc/assent/policies"
+        self.assertTrue(samples)
+        self.assertEqual({path.relative_to(installed) for path in installed.rglob("*.yaml")}, samples)
+
+    def test_the_programs_run_from_there(self):
+        for program in ("bin/assent", "sbin/assentd"):
+            done = subprocess.run([self.prefix / program, "--help"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("--config", done.stdout)
+
+    def test_the_example_settings_are_accepted(self):
+        settings = (self.prefix / "etc/assent/assent.yaml").read_text()
+        with tempfile.TemporaryDirectory(prefix="assent-settings-") as folder:
+            file = Path(folder) / "assent.yaml"
+            file.write_text(settings.replace("/etc/assent/policies", f"{folder}/policies").replace("/var/lib/assent", f"{folder}/state")
+                            .replace("/run/assent", f"{folder}/run"))
+            (Path(folder) / "policies").mkdir()
+            done = self.run_installed("--config", str(file), "status")
+            self.assertEqual(done.returncode, 3, f"no daemon runs there, so 3: {done.stdout}{done.stderr}")
+
+    def test_the_unit_starts_the_daemon_that_was_installed(self):
+        unit = (self.prefix / "lib/systemd/system/assentd.service").read_text()
+        self.assertRegex(unit, r"(?m)^ExecStart=\S*/assentd")
+
+    def test_nothing_names_the_folder_it_was_built_in(self):
+        for path in self.prefix.rglob("*"):
+            if path.is_file() and path.parent.name not in ("bin", "sbin"):
+                self.assertNotIn(str(SOURCE).encode(), path.read_bytes(), path)
+
+    def test_man_pages_name_every_verb(self):
+        page = (self.prefix / "share/man/man1/assent.1").read_text().replace("\\-", "-")
+        described = self.run_installed("--help").stdout
+        verbs = re.findall(r"(?m)^  ([a-z]+)  +\S", described.split("Subcommands:")[-1])
+        self.assertIn("approve", verbs)
+        self.assertEqual([verb for verb in verbs if not re.search(rf"\b{verb}\b", page)], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
