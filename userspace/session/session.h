@@ -34,6 +34,7 @@ struct Flow {
     std::optional<Credential> credential;
     bool offers_tls = false;  // assent has a certificate for the agent
     Digest mask_key{};        // for `hash` and for the hashes of masked values in records
+    bool waits_for_reads = false;  // records.durability.reads: strict
 };
 
 class Session {

@@ -38,6 +38,7 @@ enum class TransactionStep : std::uint8_t { none = 0, begin, commit, rollback, s
 struct StatementFacts {
     TransactionStep transaction = TransactionStep::none;
     bool returns_rows = false;
+    model::CopyFormat copy_format = model::CopyFormat::none;  // COPY TO STDOUT; `other` with masks is a mask_denial
     model::ResultMasks masks;
     std::string prepares;       // PREPARE: the name it makes
     std::string executes;       // EXECUTE: the name it runs

@@ -1,0 +1,38 @@
+// What is approved is what runs: the digest that binds an approval to a command, and the request that reviewers see.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "model/agent.h"
+#include "model/hold.h"
+#include "session/judge.h"
+#include "wire/adapter.h"
+
+namespace assent::session {
+
+// Where a command is sent from and to; never a pid, a port or a connection.
+struct Place {
+    const model::Agent* agent = nullptr;
+    std::string_view target;
+    std::string_view database;
+    std::string_view database_user;
+    const sql::Catalog* catalog = nullptr;
+};
+
+[[nodiscard]] Digest command_digest(const Place& place, const wire::CommandSeen& command, std::string_view text);
+
+// A bound value for people: NULL, 'text' or \x… for binary.
+[[nodiscard]] std::string shown_parameter(const wire::Parameter& parameter);
+
+// The request for reviewers; the shortest wait and deadline of the approvals that the verdict needs.
+[[nodiscard]] Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command, const Judged& judged,
+                                                      const policy::Policy& policy);
+
+// May the command wait although its transaction has written: every approval says so.
+[[nodiscard]] bool may_wait_in_transaction(const Judged& judged, const policy::Policy& policy);
+
+}  // namespace assent::session

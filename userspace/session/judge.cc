@@ -1,0 +1,177 @@
+#include "session/judge.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/json_writer.h"
+#include "base/limits.h"
+
+namespace assent::session {
+namespace {
+
+constexpr std::size_t judged_entries = 256;  // a session; when full all are judged again
+
+void append_effects(std::string& out, const model::Verdict& verdict) {
+    out.push_back('[');
+    for (const model::EffectVerdict& one : verdict.effects) {
+        if (out.back() == '}') out.push_back(',');
+        out.push_back('{');
+        JsonWriter writer(out);
+        writer.member("operation", model::name_of(one.effect.operation));
+        std::vector<std::string_view> names;
+        std::vector<std::string_view> unresolved;
+        for (const model::Object& object : one.effect.objects) {
+            names.emplace_back(object.name);
+            if (!object.is_resolved) unresolved.emplace_back(object.name);
+        }
+        writer.strings("objects", names);
+        if (!unresolved.empty()) writer.strings("unresolved", unresolved);
+        if (one.effect.where_clause != model::WhereClause::not_applicable) {
+            writer.member("where", one.effect.where_clause == model::WhereClause::present ? "present" : "absent");
+        }
+        writer.member("statement", one.effect.statement);
+        writer.member("decision", model::name_of(one.decision)).strings("rules", one.rules);
+        out.push_back('}');
+    }
+    out.push_back(']');
+}
+
+// Writes that a ROLLBACK undoes, and nothing that a function or the outside could make lasting.
+bool is_undone_by_rollback(const sql::Analysis& analysis) {
+    using enum model::Operation;
+    return std::ranges::all_of(analysis.effects, [](const model::Effect& effect) {
+        return effect.operation == read || effect.operation == insert || effect.operation == update || effect.operation == remove ||
+               effect.operation == import_rows || effect.operation == lock;
+    });
+}
+
+std::vector<std::optional<std::string>> text_values(std::span<const wire::Parameter> parameters) {
+    std::vector<std::optional<std::string>> values;
+    values.reserve(parameters.size());
+    for (const wire::Parameter& parameter : parameters) {
+        if (parameter.is_null) values.emplace_back(std::nullopt);
+        else values.emplace_back(std::string(as_text(parameter.value)));
+    }
+    return values;
+}
+
+}  // namespace
+
+Judge::Judge(std::shared_ptr<Cache> cache, const Clock& clock, std::string scope_record)
+    : cache_(std::move(cache)), clock_(clock), scope_record_(std::move(scope_record)) {}
+
+void Judge::use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope) {
+    policy_ = std::move(policy);
+    scope_ = std::move(scope);
+    judged_.clear();
+}
+
+void Judge::forget_names() {
+    catalog_.forget();
+    judged_.clear();
+}
+
+std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
+    if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
+    // A session that has no names to resolve is asked nothing, except for who it is, once.
+    if (catalog_.knows_session() && parsed.relations.empty() && parsed.functions.empty()) return std::nullopt;
+    asked_relations_ = parsed.relations;
+    asked_functions_ = parsed.functions;
+    return catalog_.question(asked_relations_, asked_functions_);
+}
+
+Result<> Judge::learn(const std::vector<sql::Row>& rows) {
+    if (!catalog_.knows_session()) learned_at_ = clock_.now();
+    judged_.clear();
+    return catalog_.learn(asked_relations_, asked_functions_, rows);
+}
+
+std::shared_ptr<const Judged> Judge::judge(const std::shared_ptr<const sql::Parsed>& parsed,
+                                           std::span<const wire::Parameter> parameters, bool has_known_lexing) {
+    const auto found = judged_.find(parsed.get());
+    // Bound values matter only where a mask's own output might be written back.
+    if (found != judged_.end() && has_known_lexing) {
+        const Judged& known = *found->second;
+        const bool needs_values = !parameters.empty() && known.analysis.writes && scope_->has_masks();
+        if (known.verdict.is_cacheable && !needs_values) return found->second;
+    }
+    auto judged = make(parsed, parameters, has_known_lexing);
+    if (!has_known_lexing) return judged;
+    if (judged_.size() >= judged_entries) judged_.clear();
+    judged_.insert_or_assign(parsed.get(), judged);
+    return judged;
+}
+
+std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parsed>& parsed,
+                                          std::span<const wire::Parameter> parameters, bool has_known_lexing) const {
+    auto judged = std::make_shared<Judged>();
+    judged->parsed = parsed;
+    sql::Environment environment;
+    environment.catalog = &catalog_;
+    environment.masks = scope_->has_masks() ? scope_.get() : nullptr;
+    environment.is_harmless = [this](std::string_view schema, std::string_view function) {
+        return scope_->is_harmless(schema, function);
+    };
+    environment.prepared = [this](std::string_view name) { return statements_.find(name); };
+    environment.cursor = [this](std::string_view name) { return statements_.cursor(name); };
+    environment.has_conforming_strings = has_known_lexing;
+    if (environment.masks != nullptr) environment.parameters = text_values(parameters);
+    judged->analysis = sql::analyse(*parsed, environment);
+    finish(*judged, parsed->text);
+    return judged;
+}
+
+std::shared_ptr<const Judged> Judge::judge_effects(std::vector<model::Effect> effects, std::string_view text) {
+    auto judged = std::make_shared<Judged>();
+    judged->analysis.effects = std::move(effects);
+    finish(*judged, text);
+    return judged;
+}
+
+void Judge::finish(Judged& judged, std::string_view text) const {
+    sql::Analysis& analysis = judged.analysis;
+    judged.verdict = scope_->judge({analysis.effects, analysis.functions, text, clock_.wall()});
+    if (!analysis.mask_denial.empty() && judged.verdict.decision != model::Decision::deny) {
+        judged.verdict.decision = model::Decision::deny;
+        judged.verdict.rules = analysis.mask_denial_masks;
+        judged.verdict.message = analysis.mask_denial;
+    }
+    if (judged.parsed != nullptr && judged.parsed->failure.empty() && judged.parsed->statement_count == 0) {
+        judged.verdict.decision = model::Decision::allow;  // an empty query runs nothing
+        judged.verdict.is_cacheable = true;
+    }
+    judged.verdict.masks = analysis.masks;
+    if (!judged.verdict.is_observed) {
+        std::vector<model::ResultMasks> masks;
+        bool is_plain = true;
+        for (const sql::StatementFacts& facts : analysis.statements) {
+            masks.push_back(facts.masks);
+            is_plain = is_plain && facts.masks.is_plain();
+        }
+        if (!is_plain) judged.masks = std::make_shared<const std::vector<model::ResultMasks>>(std::move(masks));
+    }
+    judged.has_transaction_step = std::ranges::any_of(
+        analysis.statements, [](const sql::StatementFacts& facts) { return facts.transaction != sql::TransactionStep::none; });
+    judged.is_plain_write = analysis.writes && !judged.has_transaction_step && is_undone_by_rollback(analysis);
+
+    const model::Verdict& verdict = judged.verdict;
+    JsonWriter writer(judged.record);
+    writer.member("decision", model::name_of(verdict.decision)).member("enforced", model::name_of(verdict.enforced()));
+    writer.strings("rules", verdict.rules);
+    if (!verdict.message.empty()) writer.member("message", verdict.message);
+    std::string effects;
+    append_effects(effects, verdict);
+    writer.raw("effects", effects);
+    if (!analysis.functions.empty()) writer.strings("functions", analysis.functions);
+    if (!verdict.masks.empty()) writer.strings("masks", verdict.masks);
+    if (!verdict.approvals.empty()) writer.strings("approvals", verdict.approvals);
+    if (verdict.is_observed) writer.member("observed", true);
+    writer.strings("agents", scope_->agents()).member("target", scope_->target());
+    writer.member("policy_revision", policy_->revision()).member("policy_digest", to_hex(Bytes(policy_->digest()).first(8)));
+    if (catalog_.knows_session()) {
+        writer.strings("search_path", catalog_.search_path()).member("role", catalog_.current_user());
+    }
+    if (!scope_record_.empty()) judged.record += "," + scope_record_;
+}
+
+}  // namespace assent::session

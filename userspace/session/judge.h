@@ -1,0 +1,78 @@
+// Judges SQL for one session: text and catalog to effects, effects and policy to a verdict, with the masks of the result.
+// Keeps what it judged until the policy, the names or the prepared statements change.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "model/verdict.h"
+#include "policy/policy.h"
+#include "session/cache.h"
+#include "session/statements.h"
+#include "sql/analyse.h"
+#include "wire/adapter.h"
+
+namespace assent::session {
+
+// One text under one policy and one state of the names. Immutable, shared with what runs it.
+struct Judged {
+    std::shared_ptr<const sql::Parsed> parsed;
+    sql::Analysis analysis;
+    model::Verdict verdict;
+    std::shared_ptr<const std::vector<model::ResultMasks>> masks;  // null: nothing is masked
+    std::string record;           // JSON members of its record: verdict, effects, masks, policy
+    bool is_plain_write = false;  // a ROLLBACK undoes all of it
+    bool has_transaction_step = false;
+};
+
+class Judge {
+public:
+    Judge(std::shared_ptr<Cache> cache, const Clock& clock, std::string scope_record);
+
+    void use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope);
+    [[nodiscard]] const policy::Policy& policy() const { return *policy_; }
+    [[nodiscard]] const policy::Scope& scope() const { return *scope_; }
+    [[nodiscard]] bool is_ready() const { return scope_ != nullptr; }
+
+    [[nodiscard]] std::shared_ptr<const sql::Parsed> parse(std::string_view text) { return cache_->parse(text); }
+
+    // What must be asked of the server before this can be judged; nothing when all names are known.
+    [[nodiscard]] std::optional<sql::Question> question(const sql::Parsed& parsed);
+    [[nodiscard]] Result<> learn(const std::vector<sql::Row>& rows);
+
+    [[nodiscard]] std::shared_ptr<const Judged> judge(const std::shared_ptr<const sql::Parsed>& parsed,
+                                                      std::span<const wire::Parameter> parameters, bool has_known_lexing);
+    // For commands that are not SQL: start-up, FunctionCall.
+    [[nodiscard]] std::shared_ptr<const Judged> judge_effects(std::vector<model::Effect> effects, std::string_view text);
+
+    [[nodiscard]] Statements& statements() { return statements_; }
+    void statements_changed() { judged_.clear(); }
+    // Names may mean something else from here on.
+    void forget_names();
+    [[nodiscard]] const sql::Catalog& catalog() const { return catalog_; }
+
+private:
+    [[nodiscard]] std::shared_ptr<const Judged> make(const std::shared_ptr<const sql::Parsed>& parsed,
+                                                     std::span<const wire::Parameter> parameters, bool has_known_lexing) const;
+    void finish(Judged& judged, std::string_view text) const;
+
+    std::shared_ptr<Cache> cache_;
+    const Clock& clock_;
+    std::string scope_record_;  // JSON members of every record of the session
+    std::shared_ptr<const policy::Policy> policy_;
+    std::unique_ptr<const policy::Scope> scope_;
+    sql::Catalog catalog_;
+    std::vector<sql::Name> asked_relations_;
+    std::vector<sql::Name> asked_functions_;
+    Moment learned_at_{};
+    Statements statements_;
+    std::unordered_map<const sql::Parsed*, std::shared_ptr<const Judged>> judged_;  // each Judged keeps its key alive
+};
+
+}  // namespace assent::session

@@ -1,0 +1,130 @@
+// How commands end: what the session learns of it, and what the log is told.
+#include <fmt/format.h>
+
+#include "base/json_writer.h"
+#include "base/limits.h"
+#include "session/session_impl.h"
+
+namespace assent::session {
+namespace {
+
+constexpr std::size_t commands_before = 10;
+constexpr std::size_t command_before_size = 200;
+
+// Encodings in which every byte below 0x80 is that character, so that the parser and the server read the same text.
+bool is_safe_encoding(std::string_view name) {
+    return name == "UTF8" || name == "SQL_ASCII";
+}
+
+bool changes_shared_names(const sql::Analysis& analysis) {
+    using enum model::Operation;
+    for (const model::Effect& effect : analysis.effects) {
+        if (effect.operation == create || effect.operation == alter || effect.operation == drop || effect.operation == unknown) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+void SessionImpl::answered(std::vector<sql::Row> rows) {
+    if (const auto learned = judge_.learn(rows); !learned.has_value()) {
+        judge_.forget_names();  // names stay unresolved: no allow rule but `any` covers them
+        tell_event("catalog_failed", learned.error().message);
+    }
+}
+
+std::optional<sql::Question> SessionImpl::ready() {
+    is_authenticated_ = true;
+    set_wake();
+    return judge_.question(sql::Parsed{});
+}
+
+void SessionImpl::result_seen(wire::CommandId id, Bytes bytes) {
+    if (Running* running = running_.find(id)) running->result.append(as_text(bytes));
+}
+
+void SessionImpl::finished(const wire::Outcome& outcome) {
+    Running* running = running_.find(outcome.id);
+    if (running == nullptr) return;
+    const Running done = std::move(*running);
+    running_.remove(outcome.id);
+    if (done.judged != nullptr && !done.is_refused) settle(done, outcome);
+    const bool is_quiet_parse = done.kind == wire::CommandKind::parse && !done.is_recorded && !outcome.is_error;
+    if (!is_quiet_parse && done.kind != wire::CommandKind::startup) record_outcome(done, outcome);
+    if (done.kind != wire::CommandKind::parse) remember(done);
+}
+
+void SessionImpl::settle(const Running& running, const wire::Outcome& outcome) {
+    Statements& statements = judge_.statements();
+    if (running.kind == wire::CommandKind::parse) {
+        statements.parse_finished(running.id, outcome.is_error);
+        judge_.statements_changed();
+        return;
+    }
+    const sql::Analysis& analysis = running.judged->analysis;
+    bool has_names = false;
+    for (const sql::StatementFacts& facts : analysis.statements) {
+        has_names = has_names || !facts.prepares.empty() || !facts.deallocates.empty() || !facts.declares.empty();
+    }
+    if (has_names) {
+        statements.apply(analysis, outcome.is_error);
+        judge_.statements_changed();
+    }
+    if (analysis.may_change_names) {
+        judge_.forget_names();
+        if (!outcome.is_error && changes_shared_names(analysis)) has_changed_shared_names_ = true;
+    }
+}
+
+void SessionImpl::record_outcome(const Running& running, const wire::Outcome& outcome) {
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("command", outcome.id);
+    if (!outcome.tag.empty()) writer.member("tag", outcome.tag);
+    writer.member("rows", outcome.rows).member("bytes", outcome.bytes);
+    if (outcome.is_error) writer.member("code", outcome.code).member("error", outcome.message);
+    if (running.is_refused || outcome.was_refused) writer.member("refused", true);
+    if (outcome.masked_fields > 0) writer.member("masked_fields", outcome.masked_fields);
+    const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(ports_.clock().now() - running.started);
+    writer.member("duration_us", elapsed.count());
+    if (!running.is_recorded && running.judged != nullptr && running.judged->parsed != nullptr) {
+        // A statement that was prepared and refused by the server never became a command: say what it was.
+        writer.member("text", recorded_text(running.judged->parsed->text, *running.judged));
+    }
+    const model::RecordBody body{"result", as_bytes(running.result)};
+    recorder_.tell(model::record_type::outcome, members, std::span(&body, running.result.empty() ? 0 : 1));
+}
+
+void SessionImpl::remember(const Running& running) {
+    if (running.judged == nullptr || running.judged->parsed == nullptr) return;
+    if (before_.size() >= commands_before) before_.pop_front();
+    before_.emplace_back(std::string_view(running.judged->parsed->text).substr(0, command_before_size));
+}
+
+void SessionImpl::transaction_status(char status) {
+    status_ = status;
+    if (status == 'I') {
+        if (has_changed_names_) judge_.forget_names();
+        if (has_changed_shared_names_) {
+            ports_.names_changed();
+            names_generation_ = ports_.names_generation();
+        }
+        has_written_ = has_changed_names_ = has_changed_shared_names_ = false;
+    }
+    // Not from inside the adapter: it is still at work.
+    if (is_draining_) ports_.wake_at(ports_.clock().now());
+}
+
+void SessionImpl::setting_changed(std::string_view name, std::string_view value) {
+    if (name == "standard_conforming_strings") has_conforming_strings_ = value == "on";
+    if (name == "client_encoding") has_safe_encoding_ = is_safe_encoding(value);
+}
+
+void SessionImpl::statement_closed(std::string_view name) {
+    judge_.statements().statement_closed(name);
+    judge_.statements_changed();
+}
+
+void SessionImpl::portal_closed(std::string_view name) { judge_.statements().portal_closed(name); }
+
+}  // namespace assent::session

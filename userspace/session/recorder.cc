@@ -1,0 +1,55 @@
+#include "session/recorder.h"
+
+#include "base/json_writer.h"
+
+namespace assent::session {
+namespace {
+
+constexpr std::size_t kept_with_bodies = 64;  // beyond it only the members are kept, so that memory stays bounded
+
+}  // namespace
+
+Result<model::RecordTicket> Recorder::append(std::string_view type, std::string_view members,
+                                             std::span<const model::RecordBody> bodies, bool is_urgent) {
+    if (!is_clear()) retry();
+    if (!is_clear()) return fail(Errc::limit, "earlier records are waiting");
+    return sink_.append({type, session_, members, bodies, is_urgent});
+}
+
+void Recorder::tell(std::string_view type, std::string_view members, std::span<const model::RecordBody> bodies) {
+    if (append(type, members, bodies, false).has_value()) return;
+    Kept kept{std::string(type), std::string(members), {}};
+    if (kept_.size() < kept_with_bodies) {
+        for (const model::RecordBody& body : bodies) kept.bodies.emplace_back(body.name, as_text(body.bytes));
+    }
+    kept_.push_back(std::move(kept));
+}
+
+void Recorder::retry() {
+    while (!kept_.empty()) {
+        const Kept& kept = kept_.front();
+        std::vector<model::RecordBody> bodies;
+        for (const auto& [name, bytes] : kept.bodies) bodies.push_back({name, as_bytes(bytes)});
+        if (!sink_.append({kept.type, session_, kept.members, bodies, false}).has_value()) return;
+        kept_.pop_front();
+    }
+}
+
+std::string agent_json(const model::Agent& agent, const std::vector<std::string>& sets) {
+    std::string out = "{";
+    JsonWriter writer(out);
+    writer.member("name", agent.name()).strings("sets", sets);
+    if (!agent.unit.empty()) writer.member("unit", agent.unit);
+    if (!agent.slice.empty()) writer.member("slice", agent.slice);
+    if (!agent.run_name.empty()) writer.member("run_name", agent.run_name).member("runner", agent.runner);
+    if (agent.runner_uid.has_value()) writer.member("runner_uid", *agent.runner_uid);
+    if (!agent.purpose.empty()) writer.member("purpose", agent.purpose);
+    writer.member("cgroup", agent.cgroup_path).member("cgroup_id", agent.cgroup_id);
+    writer.member("pid", agent.pid).member("uid", agent.uid);
+    if (agent.login_uid.has_value()) writer.member("login_uid", *agent.login_uid);
+    writer.member("exe", agent.exe).member("comm", agent.comm).member("start_time_ns", agent.start_time_ns);
+    out.push_back('}');
+    return out;
+}
+
+}  // namespace assent::session

@@ -1,0 +1,35 @@
+// What agents are told when assent refuses or holds: one place, so that every refusal reads the same to people, to scripts
+// and to language models. DETAIL is made of key=value words: cause, rule, hold, deadline, retry.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "model/hold.h"
+#include "model/verdict.h"
+#include "wire/adapter.h"
+
+namespace assent::session {
+
+// A rule, or the lack of one, denies. retry=never.
+[[nodiscard]] wire::Refusal denied_by_policy(const model::Verdict& verdict);
+// A rule would hold, but the transaction has already written and would keep its locks. retry=later.
+[[nodiscard]] wire::Refusal denied_in_transaction(const model::Verdict& verdict);
+// A person said no, or the time ran out. retry=never, retry=later.
+[[nodiscard]] wire::Refusal denied_by_hold(const model::HoldStatus& status, const model::Verdict& verdict);
+// The connection waited long enough; the hold lives on. retry=after-approval.
+[[nodiscard]] wire::Refusal still_waiting(const model::HoldStatus& status, const model::Verdict& verdict);
+// The hold could not be opened (too many, or the store failed). retry=later.
+[[nodiscard]] wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict);
+// Records cannot be written. retry=later.
+[[nodiscard]] wire::Refusal denied_by_records();
+// The agent cancelled the command while it was held.
+[[nodiscard]] wire::Refusal cancelled();
+// An administrator or a shutdown ends the session.
+[[nodiscard]] wire::Refusal ended(std::string_view by, std::string_view reason);
+// The note that a held command gives at once.
+[[nodiscard]] wire::Refusal held_note(const model::HoldStatus& status, const model::Verdict& verdict, Duration wait);
+
+}  // namespace assent::session

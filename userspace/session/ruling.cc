@@ -1,0 +1,436 @@
+// Decides on commands: names first, then the verdict, then people, then the record; only then is a command forwarded.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json_writer.h"
+#include "base/limits.h"
+#include "session/refusals.h"
+#include "session/session_impl.h"
+#include "sql/recorded_text.h"
+
+namespace assent::session {
+namespace {
+
+using wire::CommandKind;
+using wire::Ruling;
+using Action = wire::Ruling::Action;
+
+Ruling action(Action which) {
+    Ruling out;
+    out.action = which;
+    return out;
+}
+
+std::string_view name_of(CommandKind kind) {
+    switch (kind) {
+        case CommandKind::startup: return "startup";
+        case CommandKind::query: return "query";
+        case CommandKind::parse: return "parse";
+        case CommandKind::bind: return "bind";
+        case CommandKind::execute: return "execute";
+        case CommandKind::function_call: return "function_call";
+    }
+    return "unknown";
+}
+
+bool asks_for_replication(std::string_view value) {
+    return !value.empty() && value != "false" && value != "off" && value != "no" && value != "0";
+}
+
+bool is_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// Settings that change how the server reads the text of the next command.
+bool changes_lexing(const sql::Analysis& analysis) {
+    if (analysis.may_change_names) return true;
+    return std::ranges::any_of(analysis.effects, [](const model::Effect& effect) {
+        return effect.operation == model::Operation::session || effect.operation == model::Operation::unknown ||
+               effect.operation == model::Operation::execute;
+    });
+}
+
+}  // namespace
+
+wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
+    if (is_over_) return refuse(command, ended("assent", ""));
+    if (command.kind == CommandKind::execute) return rule_execute(command);
+    if (!pending_.has_value() || pending_->id != command.id) {
+        pending_.emplace();
+        pending_->id = command.id;
+    }
+    switch (pending_->stage) {
+        case Pending::Stage::fresh: return command.kind == CommandKind::startup ? rule_startup(command) : rule_fresh(command);
+        case Pending::Stage::holding:
+        case Pending::Stage::using_hold: return rule_held(command);
+        case Pending::Stage::recording: return rule_recorded(command);
+    }
+    return refuse(command, denied_by_records());
+}
+
+void SessionImpl::make_scope(std::string_view database) {
+    const std::string_view target = flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view();
+    judge_.use(policy_, policy_->scope(agent_sets_, target, database));
+}
+
+Place SessionImpl::place() const {
+    return {&flow_.agent, flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view(), database_, user_,
+            &judge_.catalog()};
+}
+
+wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
+    if (pending_->judged == nullptr) {
+        database_ = command.database;
+        user_ = flow_.credential.has_value() ? flow_.credential->user : std::string(command.user);
+        make_scope(database_);
+        const std::string object = !database_.empty()          ? database_
+                                   : flow_.target.has_value() ? flow_.target->name
+                                                              : flow_.asked_for.to_text();
+        std::vector<model::Effect> effects;
+        effects.push_back({model::Operation::connect, {{object, true}}, model::WhereClause::not_applicable, 0});
+        for (const auto& [name, value] : command.options) effects.push_back(sql::setting_effect(name));
+        if (asks_for_replication(command.replication)) {
+            effects.push_back({model::Operation::replicate, {{object, true}}, model::WhereClause::not_applicable, 0});
+        }
+        auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object));
+        const bool is_passed = !flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::pass;
+        const bool has_other_database = flow_.target.has_value() && !flow_.target->databases.empty() &&
+                                        std::ranges::find(flow_.target->databases, database_) == flow_.target->databases.end();
+        if (is_passed || has_other_database) {
+            auto changed = std::make_shared<Judged>(*judged);
+            changed->verdict.decision = is_passed ? model::Decision::allow : model::Decision::deny;
+            changed->verdict.message =
+                is_passed ? "unlisted targets pass by the settings" : fmt::format("target '{}' has no database '{}'", flow_.target->name, database_);
+            changed->verdict.rules.clear();
+            changed->record = fmt::format("\"decision\":\"{0}\",\"enforced\":\"{0}\",\"rules\":[]", model::name_of(changed->verdict.decision));
+            judged = changed;
+        }
+        pending_->judged = std::move(judged);
+    }
+    return decide(command);
+}
+
+std::shared_ptr<const sql::Parsed> SessionImpl::text_of(const wire::CommandSeen& command) {
+    if (command.kind != CommandKind::bind) return judge_.parse(command.text);
+    // What the server will run under the name, as far as it has confirmed it; the adapter must agree.
+    auto parsed = judge_.statements().find(command.statement_name);
+    if (parsed == nullptr || (!command.text.empty() && parsed->text != command.text)) return nullptr;
+    return parsed;
+}
+
+bool SessionImpl::has_known_lexing(std::string_view text) const {
+    if (!has_conforming_strings_) return false;
+    const bool is_plain = is_ascii(text) && text.find('\\') == std::string_view::npos;
+    if (is_plain) return true;
+    if (!has_safe_encoding_ && !is_ascii(text)) return false;
+    // Something on its way may change it before this text is read.
+    return !running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && changes_lexing(one.judged->analysis); });
+}
+
+std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& command) {
+    if (command.kind == CommandKind::startup) return pending_->judged;
+    if (command.kind == CommandKind::function_call) {
+        return judge_.judge_effects(sql::function_call_effects(command.function_oid), fmt::format("function {}", command.function_oid));
+    }
+    const auto parsed = text_of(command);
+    if (parsed == nullptr) {
+        std::vector<model::Effect> effects;
+        const std::string name = fmt::format("statement {}", command.statement_name);
+        effects.push_back({model::Operation::unknown, {{name, true}}, model::WhereClause::not_applicable, 0});
+        return judge_.judge_effects(std::move(effects), name);
+    }
+    return judge_.judge(parsed, command.parameters, has_known_lexing(parsed->text));
+}
+
+wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
+    if (names_generation_ != ports_.names_generation()) {
+        names_generation_ = ports_.names_generation();
+        judge_.forget_names();
+    }
+    if (command.kind != CommandKind::function_call && command.can_ask && !pending_->was_asked) {
+        if (const auto parsed = text_of(command); parsed != nullptr) {
+            if (auto question = judge_.question(*parsed); question.has_value()) {
+                pending_->was_asked = true;
+                Ruling out = action(Action::ask);
+                out.question = std::move(question);
+                return out;
+            }
+        }
+    }
+    pending_->judged = judge_anew(command);
+    return decide(command);
+}
+
+wire::Ruling SessionImpl::decide(const wire::CommandSeen& command) {
+    const Judged& judged = *pending_->judged;
+    if (!recorder_.is_available()) return refuse(command, denied_by_records());
+    switch (judged.verdict.enforced()) {
+        case model::Decision::deny: {
+            if (const auto instead = record_command(command, false)) return *instead;
+            return refuse(command, denied_by_policy(judged.verdict));
+        }
+        case model::Decision::hold:
+            if (command.kind == CommandKind::parse) return forward(command);  // held when it is bound, with its values
+            return hold(command);
+        case model::Decision::allow:
+            if (command.kind == CommandKind::parse) return forward(command);
+            return record_and_forward(command);
+    }
+    return refuse(command, denied_by_policy(judged.verdict));
+}
+
+wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
+    const Judged& judged = *pending_->judged;
+    if (const auto instead = record_command(command, true)) return *instead;
+    if (has_written_ && command.transaction_status != 'I' && !may_wait_in_transaction(judged, *policy_)) {
+        return refuse(command, denied_in_transaction(judged.verdict));
+    }
+    auto request = hold_request(place(), command, judged, *policy_);
+    if (!request.has_value()) return refuse(command, cannot_hold(request.error().message, judged.verdict));
+    request->session = flow_.id;
+    request->agent_sets = agent_sets_;
+    request->before.assign(before_.begin(), before_.end());
+    pending_->stage = Pending::Stage::holding;
+    pending_->digest = request->digest;
+    pending_->wait_until = ports_.clock().now() + request->wait;
+    set_wake();
+    ports_.open_hold(*request);
+    return action(Action::wait);
+}
+
+wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
+    Pending& pending = *pending_;
+    const std::shared_ptr<const Judged> judged = pending.judged;
+    if (!pending.hold_error.empty()) return refuse(command, cannot_hold(pending.hold_error, judged->verdict));
+    if (pending.stage == Pending::Stage::using_hold) {
+        if (!pending.hold_was_free.has_value()) return action(Action::wait);
+        if (!*pending.hold_was_free) return refuse(command, cannot_hold("its approval has been used by another connection", judged->verdict));
+        return release(command);
+    }
+    if (pending.is_cancelled) {
+        leave_hold(true);
+        return refuse(command, cancelled());
+    }
+    const bool is_waiting = !pending.hold.has_value() || pending.hold->state == model::HoldState::waiting;
+    if (is_waiting && ports_.clock().now() < pending.wait_until) return action(Action::wait);
+    if (!pending.hold.has_value()) return refuse(command, cannot_hold("no answer came in time", judged->verdict));
+    if (is_waiting) {
+        leave_hold(false);
+        return refuse(command, still_waiting(*pending.hold, judged->verdict));
+    }
+    if (pending.hold->state != model::HoldState::approved) return refuse(command, denied_by_hold(*pending.hold, judged->verdict));
+    // Approved: judged again under the policy in force, and it must still be the very command that was approved.
+    const auto again = judge_anew(command);
+    const std::string text = again->parsed != nullptr ? again->parsed->text : std::string(command.text);
+    if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
+    if (command_digest(place(), command, text) != pending.digest) {
+        return refuse(command, cannot_hold("what it would do has changed while it waited", again->verdict));
+    }
+    pending.judged = again;
+    pending.stage = Pending::Stage::using_hold;
+    ports_.use_hold(pending.hold->id);
+    return action(Action::wait);
+}
+
+wire::Ruling SessionImpl::release(const wire::CommandSeen& command) {
+    std::string members;
+    JsonWriter(members).member("event", "released").member("command", command.id).member("hold", pending_->hold->id)
+        .member("by", pending_->hold->decided_by).member("policy_revision", policy_->revision());
+    const auto ticket = recorder_.append(model::record_type::flow_event, members, {}, true);
+    if (!ticket.has_value()) return refuse(command, denied_by_records());
+    pending_->ticket = *ticket;
+    pending_->stage = Pending::Stage::recording;
+    return rule_recorded(command);
+}
+
+wire::Ruling SessionImpl::record_and_forward(const wire::CommandSeen& command) {
+    const bool is_urgent = must_be_durable(command, *pending_->judged);
+    if (const auto instead = record_command(command, is_urgent)) return *instead;
+    if (!is_urgent) return forward(command);
+    pending_->stage = Pending::Stage::recording;
+    return rule_recorded(command);
+}
+
+wire::Ruling SessionImpl::rule_recorded(const wire::CommandSeen& command) {
+    if (recorder_.is_durable(pending_->ticket)) return forward(command);
+    if (!recorder_.is_available()) return refuse(command, denied_by_records());
+    return action(Action::wait);
+}
+
+bool SessionImpl::must_be_durable(const wire::CommandSeen& command, const Judged& judged) const {
+    if (command.kind == CommandKind::startup) return false;
+    if (command.kind == CommandKind::function_call || flow_.waits_for_reads) return true;
+    if (judged.has_transaction_step) {
+        const bool commits = std::ranges::any_of(judged.analysis.statements, [](const sql::StatementFacts& facts) {
+            return facts.transaction == sql::TransactionStep::commit || facts.transaction == sql::TransactionStep::prepare;
+        });
+        // COMMIT PREPARED comes with no transaction open.
+        return judged.analysis.writes || (commits && (has_written_ || status_ == 'I'));
+    }
+    if (!judged.analysis.writes) return false;
+    const bool has_step_on_its_way = running_.any([](const Running& one) { return one.judged == nullptr || one.judged->has_transaction_step; });
+    // A crash before its COMMIT, which waits for the disk, undoes a plain write.
+    return !(judged.is_plain_write && status_ == 'T' && !has_step_on_its_way);
+}
+
+std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen& command, bool is_urgent) {
+    if (pending_->is_recorded) return std::nullopt;
+    const Judged& judged = *pending_->judged;
+    const std::string members = command_members(command, judged);
+    const std::string text = recorded_text(judged.parsed != nullptr ? std::string_view(judged.parsed->text) : command.text, judged);
+    std::string parameters;
+    std::array<model::RecordBody, 2> bodies{{{"text", as_bytes(text)}, {}}};
+    std::size_t body_count = text.empty() ? 0 : 1;
+    if (!command.parameters.empty()) {
+        parameters = recorded_parameters(command.parameters, judged);
+        bodies.at(body_count++) = {"parameters", as_bytes(parameters)};
+    }
+    const auto ticket = recorder_.append(model::record_type::command, members, std::span(bodies).first(body_count), is_urgent);
+    if (!ticket.has_value()) {
+        if (ticket.error().code == Errc::limit) return action(Action::wait);  // records_moved() asks again
+        return refuse(command, denied_by_records());
+    }
+    pending_->is_recorded = true;
+    pending_->ticket = *ticket;
+    return std::nullopt;
+}
+
+std::string SessionImpl::command_members(const wire::CommandSeen& command, const Judged& judged) const {
+    std::string members;
+    members.reserve(256 + judged.record.size());
+    JsonWriter writer(members);
+    writer.member("command", command.id).member("kind", name_of(command.kind));
+    writer.member("status", std::string_view(&command.transaction_status, 1));
+    writer.member("database", database_).member("user", user_);
+    if (!command.statement_name.empty()) writer.member("statement_name", command.statement_name);
+    if (command.kind == CommandKind::startup && !command.options.empty()) {
+        std::string options = "{";
+        JsonWriter option_writer(options);
+        for (const auto& [name, value] : command.options) option_writer.member(name, value);
+        options.push_back('}');
+        writer.raw("options", options);
+    }
+    members.push_back(',');
+    members += judged.record;
+    return members;
+}
+
+wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
+    const std::shared_ptr<const Judged> judged = pending_->judged;
+    Running running;
+    running.id = command.id;
+    running.kind = command.kind;
+    running.judged = judged;
+    running.started = ports_.clock().now();
+    running.is_recorded = pending_->is_recorded;
+    running.policy_revision = policy_->revision();
+    pending_.reset();
+    ++command_count_;
+
+    Statements& statements = judge_.statements();
+    if (command.kind == CommandKind::parse) {
+        statements.parsing(command.id, command.statement_name, judged->parsed);
+    } else {
+        const sql::Analysis& analysis = judged->analysis;
+        const bool names_statements = std::ranges::any_of(analysis.statements, [](const sql::StatementFacts& facts) {
+            return !facts.prepares.empty() || !facts.deallocates.empty() || !facts.declares.empty();
+        });
+        if (names_statements) {
+            statements.running(analysis);
+            judge_.statements_changed();
+        }
+        if (command.kind == CommandKind::bind) {
+            statements.portal_bound(command.portal_name, analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks);
+        }
+        if (analysis.may_change_names) {
+            has_changed_names_ = true;
+            judge_.forget_names();  // what is asked from here on is answered behind it
+        }
+        if (analysis.writes) has_written_ = true;
+    }
+    running_.add(std::move(running));
+
+    Ruling out = action(Action::forward);
+    out.masks = judged->masks;
+    out.recorded_result_bytes = limits::record_body_result;
+    if (!judged->analysis.statements.empty()) out.copy_format = copy_format_of(judged->analysis);
+    return out;
+}
+
+wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal refusal) {
+    Running running;
+    running.id = command.id;
+    running.kind = command.kind;
+    running.started = ports_.clock().now();
+    running.is_refused = true;
+    if (pending_.has_value() && pending_->id == command.id) {
+        running.judged = pending_->judged;
+        running.is_recorded = pending_->is_recorded;
+        pending_.reset();
+    }
+    ++command_count_;
+    if (running_.find(command.id) == nullptr) running_.add(std::move(running));
+    Ruling out;
+    out.refusal = std::move(refusal);
+    return out;
+}
+
+wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
+    const Running* running = running_.find(command.id);
+    if (running != nullptr && running->judged != nullptr && !running->is_refused) {
+        if (running->policy_revision == policy_->revision()) {
+            Ruling out = action(Action::forward);
+            out.masks = running->judged->masks;
+            out.recorded_result_bytes = limits::record_body_result;
+            return out;
+        }
+        // Bound under an older policy: the more restrictive of the two verdicts wins.
+        if (running->judged->parsed != nullptr) {
+            const auto again = judge_.judge(running->judged->parsed, command.parameters, has_known_lexing(command.text));
+            const bool is_as_strict = again->verdict.enforced() == model::Decision::allow && running->judged->masks == nullptr && again->masks == nullptr;
+            if (is_as_strict) return action(Action::forward);
+            if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
+        }
+        Ruling out;
+        out.refusal = cannot_hold("the policy has changed since it was bound; bind it again", running->judged->verdict);
+        return out;
+    }
+    // A portal that this session did not bind, or one whose command has ended: only its masks could be known.
+    const auto masks = judge_.statements().cursor(command.portal_name);
+    if (judge_.is_ready() && !judge_.scope().has_masks()) return action(Action::forward);
+    if (masks.has_value()) {
+        Ruling out = action(Action::forward);
+        out.masks = std::make_shared<const std::vector<model::ResultMasks>>(1, *masks);
+        return out;
+    }
+    Ruling out;
+    out.refusal = cannot_hold("the portal is not known", model::Verdict{});
+    return out;
+}
+
+std::string SessionImpl::recorded_text(std::string_view text, const Judged& judged) const {
+    const bool is_unread = judged.parsed != nullptr && !judged.parsed->failure.empty() && judge_.scope().has_masks();
+    return sql::recorded_text(text, is_unread || sql::touches_masked(judged.analysis), flow_.mask_key);
+}
+
+std::string SessionImpl::recorded_parameters(std::span<const wire::Parameter> parameters, const Judged& judged) const {
+    const bool is_hidden = sql::touches_masked(judged.analysis);
+    std::string out = "[";
+    for (const wire::Parameter& parameter : parameters) {
+        if (out.size() > 1) out.push_back(',');
+        if (parameter.is_null) {
+            out += "null";
+        } else if (is_hidden) {
+            append_json_string(out, sql::hidden_value(as_text(parameter.value), flow_.mask_key));
+        } else if (parameter.is_binary) {
+            append_json_string(out, "\\x" + to_hex(parameter.value));
+        } else {
+            append_json_string(out, as_text(parameter.value));
+        }
+    }
+    out.push_back(']');
+    return out;
+}
+
+}  // namespace assent::session

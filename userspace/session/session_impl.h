@@ -1,0 +1,144 @@
+// The one implementation of Session: session.cc is its life, ruling.cc decides on commands, outcomes.cc sees how they end.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "session/approved_command.h"
+#include "session/judge.h"
+#include "session/recorder.h"
+#include "session/running.h"
+#include "session/session.h"
+#include "wire/adapter.h"
+
+namespace assent::session {
+
+class SessionImpl final : public Session, private wire::Host {
+public:
+    SessionImpl(Flow flow, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<Cache> cache, Ports& ports);
+
+    void open() override;
+    std::size_t received(Side side, Bytes bytes) override;
+    bool wants(Side side) const override;
+    void closed(Side side) override;
+    void failed(Side side, std::string_view why) override;
+    void target_connected() override;
+    void target_failed(std::string_view why) override;
+    void tls_ready(Side side) override;
+    void tls_failed(Side side, std::string_view why) override;
+    void records_moved() override;
+    void hold_changed(const model::HoldStatus& status) override;
+    void hold_failed(std::string_view why) override;
+    void hold_used(bool was_free) override;
+    void policy_changed(std::shared_ptr<const policy::Policy> policy) override;
+    void cancel_requested() override;
+    void tick() override;
+    void end(std::string_view by, std::string_view reason) override;
+    void drain() override;
+    bool is_over() const override { return is_over_; }
+    std::string describe() const override;
+
+private:
+    // One command at a time waits: for names, for people, for the disk.
+    struct Pending {
+        enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
+        wire::CommandId id = 0;
+        Stage stage = Stage::fresh;
+        bool was_asked = false;
+        std::shared_ptr<const Judged> judged;
+        model::RecordTicket ticket = 0;
+        bool is_recorded = false;
+        Digest digest{};
+        std::optional<model::HoldStatus> hold;
+        std::string hold_error;
+        std::optional<bool> hold_was_free;
+        Moment wait_until{};
+        bool is_cancelled = false;
+    };
+
+    // wire::Host
+    void send(Side side, Bytes bytes) override;
+    wire::Ruling rule(const wire::CommandSeen& command) override;
+    void answered(std::vector<sql::Row> rows) override;
+    void result_seen(wire::CommandId id, Bytes bytes) override;
+    void finished(const wire::Outcome& outcome) override;
+    void connect_target() override;
+    void start_tls(Side side) override;
+    std::optional<sql::Question> ready() override;
+    std::uint32_t backend_key(std::uint32_t process, std::uint32_t secret) override;
+    void cancel_requested(std::uint32_t process, std::uint32_t secret) override;
+    void authenticated(std::string_view method) override;
+    void setting_changed(std::string_view name, std::string_view value) override;
+    void transaction_status(char status) override;
+    void statement_closed(std::string_view name) override;
+    void portal_closed(std::string_view name) override;
+    void close(std::string why, bool is_violation) override;
+
+    // ruling.cc
+    wire::Ruling rule_startup(const wire::CommandSeen& command);
+    wire::Ruling rule_execute(const wire::CommandSeen& command);
+    wire::Ruling rule_fresh(const wire::CommandSeen& command);
+    wire::Ruling rule_held(const wire::CommandSeen& command);
+    wire::Ruling rule_recorded(const wire::CommandSeen& command);
+    wire::Ruling decide(const wire::CommandSeen& command);
+    wire::Ruling hold(const wire::CommandSeen& command);
+    wire::Ruling record_and_forward(const wire::CommandSeen& command);
+    wire::Ruling release(const wire::CommandSeen& command);
+    wire::Ruling forward(const wire::CommandSeen& command);
+    wire::Ruling refuse(const wire::CommandSeen& command, wire::Refusal refusal);
+    [[nodiscard]] std::shared_ptr<const sql::Parsed> text_of(const wire::CommandSeen& command);
+    [[nodiscard]] std::shared_ptr<const Judged> judge_anew(const wire::CommandSeen& command);
+    [[nodiscard]] bool has_known_lexing(std::string_view text) const;
+    [[nodiscard]] bool must_be_durable(const wire::CommandSeen& command, const Judged& judged) const;
+    // Empty: recorded (or nothing to record); otherwise what to do instead.
+    [[nodiscard]] std::optional<wire::Ruling> record_command(const wire::CommandSeen& command, bool is_urgent);
+    [[nodiscard]] std::string command_members(const wire::CommandSeen& command, const Judged& judged) const;
+    [[nodiscard]] std::string recorded_text(std::string_view text, const Judged& judged) const;
+    [[nodiscard]] std::string recorded_parameters(std::span<const wire::Parameter> parameters, const Judged& judged) const;
+    void make_scope(std::string_view database);
+    [[nodiscard]] Place place() const;
+
+    // outcomes.cc
+    void settle(const Running& running, const wire::Outcome& outcome);
+    void record_outcome(const Running& running, const wire::Outcome& outcome);
+    void remember(const Running& running);
+
+    void tell_event(std::string_view event, std::string_view detail);
+    void set_wake();
+    void leave_hold(bool is_cancelled);
+    void finish(std::string_view why, bool is_violation);
+
+    Flow flow_;
+    Ports& ports_;
+    std::shared_ptr<const policy::Policy> policy_;
+    std::vector<std::string> agent_sets_;
+    Recorder recorder_;
+    Judge judge_;
+    std::unique_ptr<wire::Adapter> adapter_;
+
+    std::string database_;
+    std::string user_;
+    std::optional<Pending> pending_;
+    RunningCommands running_;
+    std::deque<std::string> before_;  // the last commands, shortened, for reviewers
+    char status_ = 'I';
+    bool has_conforming_strings_ = true;
+    bool has_safe_encoding_ = true;
+    bool has_written_ = false;        // in this transaction
+    bool has_changed_names_ = false;  // in this transaction
+    bool has_changed_shared_names_ = false;
+    std::uint64_t names_generation_ = 0;
+
+    bool is_authenticated_ = false;
+    bool is_draining_ = false;
+    bool is_over_ = false;
+    Moment opened_{};
+    std::uint64_t command_count_ = 0;
+    std::uint64_t bytes_from_agent_ = 0;
+    std::uint64_t bytes_from_target_ = 0;
+};
+
+}  // namespace assent::session
