@@ -19,11 +19,23 @@ namespace assent::approve {
 
 // Who answers: a person known by the control socket (SO_PEERCRED and login uid).
 struct Person {
-    std::uint32_t uid = 0;         // of the socket's peer
-    std::uint32_t login_uid = 0;   // whom the kernel knows to have logged in; equals uid when there is none
-    std::string name;              // unix user of login_uid
+    std::uint32_t uid = 0;        // of the socket's peer
+    std::uint32_t login_uid = 0;  // whom the kernel knows to have logged in; equals uid when there is none
+    std::string name;             // unix user of login_uid
     std::vector<std::string> groups;
-    bool is_governed = false;      // the peer is inside a governed cgroup: may never decide
+    bool is_governed = false;  // the peer is inside a governed cgroup: may never decide
+};
+
+// One answer of one person to one approval.
+struct Act {
+    std::string approval;
+    bool approves = false;
+    std::string person;
+    std::uint32_t uid = 0;
+    std::uint32_t login_uid = 0;
+    bool is_runner = false;  // they started the agent themselves
+    std::string reason;
+    WallTime when;
 };
 
 struct Hold {
@@ -32,33 +44,56 @@ struct Hold {
     WallTime opened;
     WallTime decided;
     std::vector<std::string> approved;  // names of approvals given so far
+    std::vector<Act> acts;              // oldest first
     bool is_agent_connected = false;
 };
 
+// Told of an answer before it takes effect, with the hold as it will be; an error keeps the answer from taking effect.
+using Witness = std::function<Result<>(const Hold& after)>;
+
+// Deadlines: a hold ends when the wall clock has passed opened + deadline, or when the daemon has counted that time on the
+// monotonic clock since it opened the hold (or since it started), whichever is first. So a wall clock that is set back
+// prolongs nothing while the daemon runs; set forward, it ends holds early, which denies.
 class Desk {
 public:
     virtual ~Desk() = default;
     [[nodiscard]] static Result<std::unique_ptr<Desk>> open(const std::filesystem::path& file, const Clock& clock);
 
     // The same digest again: joins the hold that waits, gives the one that is approved and unused (to be used with use()),
-    // or tells that it was denied within its deadline; otherwise opens a new one. Errc::limit when too many are open.
+    // or tells that it was denied within its deadline; otherwise opens a new one. A hold whose approvals no longer cover
+    // what is asked for now is revoked, and a new one opened. Errc::limit when too many are open, or when the command is too
+    // large to be shown whole.
     [[nodiscard]] virtual Result<model::HoldStatus> request(const model::HoldRequest& request) = 0;
     // approved → used, once. False: it was not free.
     [[nodiscard]] virtual Result<bool> use(std::string_view id) = 0;
-    [[nodiscard]] virtual Result<model::HoldStatus> decide(std::string_view id, const Person& person, bool approves, std::string_view reason) = 0;
-    [[nodiscard]] virtual Result<> cancel(std::string_view id) = 0;       // the agent took the command back
+    // Gives or refuses every approval that the person is a reviewer of. Errc::denied: they may not. Errc::not_found: there
+    // is no such hold, or it does not wait any more (the message says who decided). Does not know the settings: call
+    // may_decide() first.
+    [[nodiscard]] virtual Result<model::HoldStatus> decide(std::string_view id, const Person& person, bool approves,
+                                                           std::string_view reason, const Witness& witness = {}) = 0;
+    // The agent took the command back. Nothing happens while another session is connected to the hold, or when it has ended.
+    [[nodiscard]] virtual Result<> cancel(std::string_view id) = 0;
+    // A session waits for the hold on its connection, or no longer does; counted.
     virtual void set_connected(std::string_view id, bool is_connected) = 0;
     // Moves what is past its deadline to expired, and gives it. Call about once a second.
     [[nodiscard]] virtual std::vector<Hold> expire() = 0;
 
+    // The whole id, or a beginning of it that fits one hold only (three characters after "h-" at least).
     [[nodiscard]] virtual Result<Hold> find(std::string_view id_or_prefix) const = 0;
+    // Those that wait, oldest first; or all, newest first.
     [[nodiscard]] virtual std::vector<Hold> list(bool only_waiting, std::size_t limit) const = 0;
     [[nodiscard]] virtual std::size_t waiting_count() const = 0;
-    // Called after each change, outside the lock, on the thread that made it.
+    // Called after each change, outside the lock, in the order of the changes; mostly on the thread that made it (when
+    // threads change at once, one of them calls for all). Several callbacks may be added; they live as long as the desk.
     virtual void on_change(std::function<void(const Hold&)> callback) = 0;
 };
 
 // May this person answer this hold, and if not, why (a sentence for them). `decide_*` are of the settings.
-[[nodiscard]] Result<> may_decide(const Hold& hold, const Person& person, const std::vector<std::string>& decide_users, const std::vector<std::string>& decide_groups);
+[[nodiscard]] Result<> may_decide(const Hold& hold, const Person& person, const std::vector<std::string>& decide_users,
+                                  const std::vector<std::string>& decide_groups);
+
+// Is the person in the settings' `decide` lists, by name or group.
+[[nodiscard]] bool is_decider(const Person& person, const std::vector<std::string>& decide_users,
+                              const std::vector<std::string>& decide_groups);
 
 }  // namespace assent::approve

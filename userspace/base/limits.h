@@ -26,6 +26,8 @@ inline constexpr auto drain_timeout = 20s;    // on SIGTERM
 inline constexpr std::size_t statement_size = 1 * MiB;
 inline constexpr std::size_t statement_depth = 2048;  // nested nodes of the parse tree's JSON
 inline constexpr std::size_t statements_per_query = 1000;
+inline constexpr std::size_t statement_repetition = 16 * MiB;  // text of SET (a, b) = source, repeated for every column
+inline constexpr std::size_t statement_work = 2'000'000;  // nodes that one analysis visits; over it the statement is `unknown`
 inline constexpr std::size_t parser_stack_size = 512 * MiB;  // address space; touched pages only are memory
 inline constexpr std::size_t analysis_cache_entries = 4096;  // a thread; the oldest goes first
 inline constexpr std::size_t analysis_cache_text = 16 * KiB; // longer statements are not cached
@@ -48,12 +50,29 @@ inline constexpr std::size_t record_lane_bytes = 4 * MiB;
 inline constexpr std::size_t record_body_text = 1 * MiB;
 inline constexpr std::size_t record_body_result = 64 * KiB;  // masked results kept of one command
 inline constexpr std::size_t segment_size = 64 * MiB;
+inline constexpr std::size_t record_members = 1 * MiB;      // JSON members of one record; larger is Errc::invalid
+inline constexpr std::size_t record_body_policy = 4 * MiB;  // one file of a policy set
+inline constexpr std::size_t record_bodies = 4'000;         // of one record
+inline constexpr std::size_t record_frame = 8 * MiB;        // payload; a longer one is not a frame
+inline constexpr std::size_t record_batch = 8 * MiB;        // taken from the lanes before it is synced; then they fill
+inline constexpr std::size_t record_waiting = 10'000;       // drafts of threads that wait; more is Errc::limit
+inline constexpr std::size_t checkpoint_note = 64 * KiB;
+inline constexpr std::uint64_t checkpoint_records = 65'536;  // a checkpoint after so many records,
+inline constexpr auto checkpoint_interval = 10s;             // or so long after one that it does not cover
 
 // Holds and the control socket.
 inline constexpr std::size_t open_holds = 10'000;
 inline constexpr std::size_t open_holds_per_agent = 100;
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
+inline constexpr std::size_t control_clients_per_user = 16;  // of control_clients, but for root; one more is turned away
+inline constexpr std::size_t control_depth = 64;              // nesting of a request's JSON
+inline constexpr auto control_idle_timeout = 60s;             // between two requests
+inline constexpr auto control_transfer_timeout = 10s;         // for a whole request to come, or an answer's line to go
+inline constexpr std::size_t hold_shown_size = 3 * MiB;       // of a hold as JSON; larger: denied, it cannot be shown whole
+inline constexpr std::size_t hold_reason = 4 * KiB;           // what a reviewer gives as the reason
+inline constexpr auto ended_holds_kept = 24h * 30;            // then the log alone has them
+inline constexpr std::size_t watch_queue = 16 * 1024;         // changes that a watcher has not read; full: it is ended
 
 // Policies and settings.
 inline constexpr std::size_t policy_file_size = 4 * MiB;
@@ -63,5 +82,8 @@ inline constexpr std::size_t yaml_depth = 64;
 static_assert(output_low_water < output_high_water && output_high_water < output_maximum);
 static_assert(message_size < output_maximum);
 static_assert(statement_size < message_size);
+static_assert(hold_shown_size < control_message);
+static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes, "a command's record fits its lane");
+static_assert(record_body_policy < record_frame && record_members * 2 < record_frame);
 
 }  // namespace assent::limits

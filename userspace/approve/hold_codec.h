@@ -1,0 +1,20 @@
+// A hold's request as bytes for the database. CBOR, because an agent's text need not be UTF-8 and has to come back as it
+// was.
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "model/hold.h"
+
+namespace assent::approve {
+
+[[nodiscard]] ByteVector encode_request(const model::HoldRequest& request);
+// Errc::malformed when the bytes are not of encode_request().
+[[nodiscard]] Result<model::HoldRequest> decode_request(Bytes bytes);
+
+// How many bytes the texts of the request take when they are shown to a reviewer (escaped, in JSON).
+[[nodiscard]] std::size_t shown_size(const model::HoldRequest& request);
+
+}  // namespace assent::approve

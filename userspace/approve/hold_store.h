@@ -1,0 +1,48 @@
+// Holds and acts in the database: one function a statement, no rules of its own. Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "approve/desk.h"
+#include "approve/sqlite.h"
+
+namespace assent::approve {
+
+class HoldStore {
+public:
+    // Makes the tables, or brings them to this version; refuses those of a newer one.
+    [[nodiscard]] static Result<std::unique_ptr<HoldStore>> open(const std::filesystem::path& file);
+
+    [[nodiscard]] Result<std::unique_ptr<Transaction>> begin() { return Transaction::begin(*database_); }
+
+    [[nodiscard]] Result<> insert(const Hold& hold);
+    // State, who decided, why and when, of hold.status and hold.decided.
+    [[nodiscard]] Result<> update(const Hold& hold);
+    [[nodiscard]] Result<> add_act(std::string_view id, const Act& act);
+
+    [[nodiscard]] Result<std::optional<Hold>> find(std::string_view id) const;
+    // Two at most: enough to know that a beginning is not unique.
+    [[nodiscard]] Result<std::vector<std::string>> ids_beginning(std::string_view beginning) const;
+    [[nodiscard]] Result<std::optional<Hold>> latest_of(const Digest& digest) const;
+    // Oldest first: those that wait, or those that wait or are approved (open); newest first: all.
+    enum class Which { waiting, open, all };
+    [[nodiscard]] Result<std::vector<Hold>> list(Which which, std::size_t limit) const;
+    // Deletes what ended before this moment.
+    [[nodiscard]] Result<> forget_before(WallTime when);
+
+private:
+    explicit HoldStore(std::unique_ptr<Database> database) noexcept : database_(std::move(database)) {}
+    [[nodiscard]] Result<> migrate();
+    [[nodiscard]] Result<Hold> read(const Statement& statement) const;
+    [[nodiscard]] Result<> read_acts(Hold& hold, std::int64_t number) const;
+
+    std::unique_ptr<Database> database_;
+};
+
+}  // namespace assent::approve
