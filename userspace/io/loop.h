@@ -1,4 +1,5 @@
 // One io_uring and its thread: sockets, timers, and a mailbox for other threads. The only user of liburing.
+// Streams and timers go before their loop. A stream or a timer may be destroyed inside any callback, also its own.
 // Completions are drained first, then callbacks run. All functions but post() belong to the loop's thread.
 #pragma once
 
@@ -14,17 +15,21 @@
 
 namespace assent::io {
 
-// A connected stream. Reads only while asked to, holds no buffer while idle, queues what is sent.
+// A connected stream. Reads only while asked to (it begins paused), holds no buffer while idle, queues what is sent. Over
+// limits::output_maximum of queued output it has failed.
 class Stream {
 public:
     class Events {
     public:
         virtual ~Events() = default;
-        // Takes a prefix and says how long it was; the rest stays in the stream and is offered again by resume_reading().
+        // Takes a prefix and says how long it was. Less than all pauses the stream: the rest stays in it and is offered
+        // again after resume_reading(), never from inside that call.
         [[nodiscard]] virtual std::size_t received(Bytes bytes) = 0;
-        virtual void closed() = 0;                        // FIN, after the last bytes were taken
-        virtual void failed(std::string_view why) = 0;    // reset, or an error; nothing comes after it
-        virtual void drained() = 0;                       // the output queue fell below limits::output_low_water
+        virtual void closed() = 0;  // FIN, after the last bytes were taken
+        // FIN was noticed while reading is paused and bytes before it wait; closed() still comes after those were taken.
+        virtual void closing() {}
+        virtual void failed(std::string_view why) = 0;  // reset, or an error; nothing comes after it
+        virtual void drained() = 0;                     // the output queue fell below limits::output_low_water
     };
     virtual ~Stream() = default;
     virtual void send(Bytes bytes) = 0;  // copied
@@ -45,7 +50,8 @@ public:
     virtual void stop_accepting() = 0;
     [[nodiscard]] virtual std::unique_ptr<Stream> adopt(Fd socket, Stream::Events& events) = 0;
     // Connects within the timeout; `done` gets the stream or the reason, once. The events are used from then on.
-    virtual void connect(const model::Endpoint& to, Duration timeout, Stream::Events& events, std::function<void(Result<std::unique_ptr<Stream>>)> done) = 0;
+    virtual void connect(const model::Endpoint& to, Duration timeout, Stream::Events& events,
+                         std::function<void(Result<std::unique_ptr<Stream>>)> done) = 0;
 
     // Calls `callback` at `when`, once; the handle cancels it when destroyed.
     class Timer {
