@@ -16,7 +16,8 @@ class Context;
 // Towards agents: a certificate of assent's own CA for `name` (made and kept under `folder`, CA key mode 0600).
 [[nodiscard]] Result<std::shared_ptr<Context>> server_context(const std::filesystem::path& folder, const std::string& name);
 // Towards targets. verify: the chain against `ca` (empty: the system's) and the name (or IP) against `name`.
-[[nodiscard]] Result<std::shared_ptr<Context>> client_context(bool verifies, const std::filesystem::path& ca, const std::string& name);
+[[nodiscard]] Result<std::shared_ptr<Context>> client_context(bool verifies, const std::filesystem::path& ca,
+                                                              const std::string& name);
 
 class Channel {
 public:
@@ -26,9 +27,10 @@ public:
     // Encrypts; what must be sent is given to `out` (views valid during the call).
     [[nodiscard]] virtual Result<> send(Bytes plaintext, const std::function<void(Bytes)>& out) = 0;
     // Moves the handshake and gives what is there: ciphertext to send, plaintext received.
-    [[nodiscard]] virtual Result<> drain(const std::function<void(Bytes)>& ciphertext, const std::function<void(Bytes)>& plaintext) = 0;
+    [[nodiscard]] virtual Result<> drain(const std::function<void(Bytes)>& ciphertext,
+                                         const std::function<void(Bytes)>& plaintext) = 0;
     [[nodiscard]] virtual bool is_established() const = 0;
-    [[nodiscard]] virtual bool is_closed() const = 0;  // close_notify came
+    [[nodiscard]] virtual bool is_closed() const = 0;                      // close_notify came
     virtual void close(const std::function<void(Bytes)>& ciphertext) = 0;  // close_notify
 };
 
