@@ -66,6 +66,7 @@ inline constexpr std::size_t open_holds_per_agent = 100;
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
 inline constexpr std::size_t control_clients_per_user = 16;  // of control_clients, but for root; one more is turned away
+inline constexpr std::size_t control_clients_for_root = 8;    // of control_clients
 inline constexpr std::size_t control_depth = 64;              // nesting of a request's JSON
 inline constexpr auto control_idle_timeout = 60s;             // between two requests
 inline constexpr auto control_transfer_timeout = 10s;         // for a whole request to come, or an answer's line to go

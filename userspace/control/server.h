@@ -8,8 +8,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "approve/desk.h"
 #include "base/fd.h"
@@ -26,20 +27,23 @@ struct Peer {
     approve::Person person;
 };
 
-// Sends one line of an answer that has many (watching). False: the peer is gone, stop.
+// Sends one line of an answer that has many (watching). False: the peer is gone or the server stops: return soon. A null
+// value sends nothing and only tells; whoever waits calls it about once a second.
 using Emit = std::function<bool(const nlohmann::json&)>;
-// Gives the last (or only) line of the answer. Runs on the client's thread.
+// Gives the last (or only) line of the answer. Runs on the client's thread. Texts in it have to be UTF-8 (shown_text).
 using Handler = std::function<Result<nlohmann::json>(const Peer&, const nlohmann::json& request, const Emit& emit)>;
 
 class Server {
 public:
     virtual ~Server() = default;
-    // Listens at `socket` (mode 0666 in a folder of mode 0755: every verb checks its peer itself). `is_governed` tells whether
-    // a cgroup id is, so that agents are known.
-    [[nodiscard]] static Result<std::unique_ptr<Server>> open(const std::filesystem::path& socket, std::function<bool(std::uint64_t cgroup_id)> is_governed);
-    // Before start(). Each verb once.
+    // Listens at `socket` (mode 0666 in a folder of mode 0755: every verb checks its peer itself). `is_governed` tells
+    // whether a cgroup id is, so that agents are known. Errc::unavailable: another daemon listens there.
+    [[nodiscard]] static Result<std::unique_ptr<Server>> open(const std::filesystem::path& socket,
+                                                              std::function<bool(std::uint64_t cgroup_id)> is_governed);
+    // Before start(). Each verb once: a second handler of a verb replaces the first.
     virtual void handle(std::string verb, Handler handler) = 0;
     virtual void start() = 0;
+    // Wakes every client's thread, waits for their handlers, removes the socket. Idempotent; the destructor does it too.
     virtual void stop() = 0;
 };
 

@@ -1,0 +1,41 @@
+// What people ask of the desk by the control socket: holds, hold, approve, deny, wait.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "approve/desk.h"
+#include "base/result.h"
+#include "control/server.h"
+#include "model/record.h"
+
+namespace assent::app {
+
+// `decide` of the settings in force.
+struct DecideLists {
+    std::vector<std::string> users;
+    std::vector<std::string> groups;
+};
+
+// Writes a record and returns when it is durable; Errc::unavailable while records cannot be written. Thread: any.
+using DurableRecord = std::function<Result<>(const model::RecordDraft&)>;
+
+struct HoldRequests {
+    approve::Desk& desk;  // lives longer than the server
+    std::function<DecideLists()> decide;
+    DurableRecord record;
+    const Clock& clock;
+};
+
+// Before server.start(). Adds one on_change() callback to the desk. The verbs:
+//   holds  {all?, watch?, brief?}  each hold as {"hold": …}; with watch then each change as {"event": "opened" | "decided" |
+//                                  "ended", "hold": …} until the peer leaves; the answer is {"count": n}. brief: texts are
+//                                  cut.
+//   hold   {id}                    one hold, whole
+//   wait   {id}                    answers with the hold when it no longer waits
+//   approve, deny {id, reason?}    the hold after it; recorded (hold.decided) before it takes effect
+// People in `decide` and root see every hold; an agent sees those of its own cgroup and uid; others see none.
+void add_hold_requests(control::Server& server, HoldRequests deps);
+
+}  // namespace assent::app
