@@ -57,8 +57,7 @@ std::vector<std::optional<std::string>> text_values(std::span<const wire::Parame
 
 }  // namespace
 
-Judge::Judge(std::shared_ptr<Cache> cache, const Clock& clock, std::string scope_record)
-    : cache_(std::move(cache)), clock_(clock), scope_record_(std::move(scope_record)) {}
+Judge::Judge(std::shared_ptr<Cache> cache, const Clock& clock) : cache_(std::move(cache)), clock_(clock) {}
 
 void Judge::use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope) {
     policy_ = std::move(policy);
@@ -171,7 +170,6 @@ void Judge::finish(Judged& judged, std::string_view text) const {
     if (catalog_.knows_session()) {
         writer.strings("search_path", catalog_.search_path()).member("role", catalog_.current_user());
     }
-    if (!scope_record_.empty()) judged.record += "," + scope_record_;
 }
 
 }  // namespace assent::session

@@ -33,7 +33,7 @@ struct Judged {
 
 class Judge {
 public:
-    Judge(std::shared_ptr<Cache> cache, const Clock& clock, std::string scope_record);
+    Judge(std::shared_ptr<Cache> cache, const Clock& clock);
 
     void use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope);
     [[nodiscard]] const policy::Policy& policy() const { return *policy_; }
@@ -64,7 +64,6 @@ private:
 
     std::shared_ptr<Cache> cache_;
     const Clock& clock_;
-    std::string scope_record_;  // JSON members of every record of the session
     std::shared_ptr<const policy::Policy> policy_;
     std::unique_ptr<const policy::Scope> scope_;
     sql::Catalog catalog_;

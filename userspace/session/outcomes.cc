@@ -57,8 +57,7 @@ void SessionImpl::finished(const wire::Outcome& outcome) {
 void SessionImpl::settle(const Running& running, const wire::Outcome& outcome) {
     Statements& statements = judge_.statements();
     if (running.kind == wire::CommandKind::parse) {
-        statements.parse_finished(running.id, outcome.is_error);
-        judge_.statements_changed();
+        if (statements.parse_finished(running.id, outcome.is_error)) judge_.statements_changed();
         return;
     }
     const sql::Analysis& analysis = running.judged->analysis;
@@ -122,7 +121,7 @@ void SessionImpl::setting_changed(std::string_view name, std::string_view value)
 
 void SessionImpl::statement_closed(std::string_view name) {
     judge_.statements().statement_closed(name);
-    judge_.statements_changed();
+    if (!name.empty()) judge_.statements_changed();
 }
 
 void SessionImpl::portal_closed(std::string_view name) { judge_.statements().portal_closed(name); }

@@ -42,6 +42,18 @@ bool is_ascii(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+wire::CopyFormat copy_format_of(const sql::Analysis& analysis) {
+    for (const sql::StatementFacts& facts : analysis.statements) {
+        switch (facts.copy_format) {
+            case model::CopyFormat::none: continue;
+            case model::CopyFormat::text: return wire::CopyFormat::text;
+            case model::CopyFormat::binary: return wire::CopyFormat::binary;
+            case model::CopyFormat::other: return wire::CopyFormat::csv_or_other;
+        }
+    }
+    return wire::CopyFormat::none;
+}
+
 // Settings that change how the server reads the text of the next command.
 bool changes_lexing(const sql::Analysis& analysis) {
     if (analysis.may_change_names) return true;
@@ -328,6 +340,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     pending_.reset();
     ++command_count_;
 
+    Ruling out = action(Action::forward);
     Statements& statements = judge_.statements();
     if (command.kind == CommandKind::parse) {
         statements.parsing(command.id, command.statement_name, judged->parsed);
@@ -339,6 +352,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
         if (names_statements) {
             statements.running(analysis);
             judge_.statements_changed();
+            out.forgets_names = true;
         }
         if (command.kind == CommandKind::bind) {
             statements.portal_bound(command.portal_name, analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks);
@@ -351,10 +365,9 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     }
     running_.add(std::move(running));
 
-    Ruling out = action(Action::forward);
     out.masks = judged->masks;
     out.recorded_result_bytes = limits::record_body_result;
-    if (!judged->analysis.statements.empty()) out.copy_format = copy_format_of(judged->analysis);
+    if (judged->masks != nullptr) out.copy_format = copy_format_of(judged->analysis);
     return out;
 }
 

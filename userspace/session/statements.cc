@@ -10,14 +10,16 @@ void Statements::parsing(wire::CommandId id, std::string_view name, std::shared_
     parsing_.push_back({id, std::string(name), std::move(parsed)});
 }
 
-void Statements::parse_finished(wire::CommandId id, bool is_error) {
+bool Statements::parse_finished(wire::CommandId id, bool is_error) {
     const auto found = std::find_if(parsing_.begin(), parsing_.end(), [&](const Parsing& p) { return p.id == id; });
-    if (found == parsing_.end()) return;
+    if (found == parsing_.end()) return false;
+    const bool is_named = !found->name.empty();
     if (!is_error) {
         statements_.insert_or_assign(found->name, std::move(found->parsed));
         check_size();
     }
     parsing_.erase(found);
+    return is_named;
 }
 
 std::shared_ptr<const sql::Parsed> Statements::find(std::string_view name) const {

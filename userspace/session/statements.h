@@ -20,7 +20,8 @@ class Statements {
 public:
     // A Parse message is on its way to the server.
     void parsing(wire::CommandId id, std::string_view name, std::shared_ptr<const sql::Parsed> parsed);
-    void parse_finished(wire::CommandId id, bool is_error);
+    // True: a named statement has changed, so what EXECUTE would run has.
+    bool parse_finished(wire::CommandId id, bool is_error);
 
     // What a Bind to this name would run if it runs at all; null: unknown or uncertain.
     [[nodiscard]] std::shared_ptr<const sql::Parsed> find(std::string_view name) const;

@@ -1,0 +1,75 @@
+// An approval is good for one command: anything that changes what would run, where, or by whom changes the digest.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "session/approved_command.h"
+
+namespace assent::session {
+namespace {
+
+struct Case {
+    model::Agent agent;
+    sql::Catalog catalog;
+    std::string target = "db";
+    std::string database = "shop";
+    std::string user = "app";
+    std::string text = "UPDATE t SET a = $1";
+    std::vector<wire::Parameter> parameters;
+    std::vector<std::int16_t> formats;
+    wire::CommandSeen command;
+
+    [[nodiscard]] Digest digest() {
+        command.parameters = parameters;
+        command.result_formats = formats;
+        return command_digest({&agent, target, database, user, &catalog}, command, text);
+    }
+};
+
+TEST(CommandDigest, IgnoresTheConnection) {
+    Case one;
+    one.agent.run_name = "nightly";
+    one.agent.pid = 7;
+    Case other = one;
+    other.agent.pid = 8;
+    other.agent.start_time_ns = 99;
+    other.agent.cgroup_id = 3;
+    other.command.id = 42;
+    EXPECT_EQ(one.digest(), other.digest());
+}
+
+TEST(CommandDigest, ChangesWithEverythingElse) {
+    Case base;
+    base.agent.run_name = "nightly";
+    base.agent.uid = 1000;
+    base.parameters.push_back({23, false, false, as_bytes("5")});
+    std::set<Digest> seen{base.digest()};
+    const auto differs = [&](const char* what, auto change) {
+        Case changed = base;
+        change(changed);
+        EXPECT_TRUE(seen.insert(changed.digest()).second) << what;
+    };
+    differs("agent", [](Case& c) { c.agent.run_name = "weekly"; });
+    differs("uid", [](Case& c) { c.agent.uid = 1001; });
+    differs("target", [](Case& c) { c.target = "db2"; });
+    differs("database", [](Case& c) { c.database = "shop2"; });
+    differs("user", [](Case& c) { c.user = "admin"; });
+    differs("text", [](Case& c) { c.text += " "; });
+    differs("value", [](Case& c) { c.parameters[0].value = as_bytes("6"); });
+    differs("null", [](Case& c) { c.parameters[0].is_null = true; });
+    differs("type", [](Case& c) { c.parameters[0].type = 25; });
+    differs("format", [](Case& c) { c.parameters[0].is_binary = true; });
+    differs("result format", [](Case& c) { c.formats.push_back(1); });
+    differs("another value", [](Case& c) { c.parameters.push_back(c.parameters[0]); });
+    differs("transaction", [](Case& c) { c.command.transaction_status = 'T'; });
+    differs("border between fields", [](Case& c) { c.target = "dbs", c.database = "hop"; });
+}
+
+TEST(ShownParameter, TellsNullTextAndBinaryApart) {
+    EXPECT_EQ(shown_parameter({25, false, true, {}}), "NULL");
+    EXPECT_EQ(shown_parameter({25, false, false, as_bytes("NULL")}), "'NULL'");
+    EXPECT_EQ(shown_parameter({25, true, false, as_bytes("A")}), "\\x41");
+}
+
+}  // namespace
+}  // namespace assent::session
