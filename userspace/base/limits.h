@@ -20,6 +20,8 @@ inline constexpr std::size_t output_maximum = 20 * MiB;  // over it the flow is 
 inline constexpr std::size_t flows_per_thread = 16 * 1024;
 inline constexpr auto upstream_connect_timeout = 10s;
 inline constexpr auto startup_timeout = 60s;  // from accept until the session is authenticated
+inline constexpr std::size_t output_own_high_water = 4 * MiB;  // answers that a side does not read: it is not read either
+inline constexpr auto closing_timeout = 5s;   // for a peer to close its end after ours
 inline constexpr auto drain_timeout = 20s;    // on SIGTERM
 
 // Statements. Larger or deeper: denied, with an error that names the limit.
@@ -74,6 +76,15 @@ inline constexpr std::size_t hold_shown_size = 3 * MiB;       // of a hold as JS
 inline constexpr std::size_t hold_reason = 4 * KiB;           // what a reviewer gives as the reason
 inline constexpr auto ended_holds_kept = 24h * 30;            // then the log alone has them
 inline constexpr std::size_t watch_queue = 16 * 1024;         // changes that a watcher has not read; full: it is ended
+
+// The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
+inline constexpr std::size_t identity_cache_entries = 4096;
+inline constexpr std::size_t learned_names = 4096;
+inline constexpr std::size_t addresses_per_name = 64;
+inline constexpr std::size_t dns_records = 256;  // of one answer
+inline constexpr std::size_t dns_pointers = 64;  // followed while reading one name
+inline constexpr std::size_t runs = 10'000;
+inline constexpr std::size_t watched_cgroups = 4096;
 
 // Policies and settings.
 inline constexpr std::size_t policy_file_size = 4 * MiB;
