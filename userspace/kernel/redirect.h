@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -17,15 +18,25 @@
 namespace assent::kernel {
 
 struct RedirectOptions {
-    std::filesystem::path bpffs = "/sys/fs/bpf";   // links and maps are pinned in bpffs/assent
-    std::vector<std::uint16_t> ports;              // of the proxy, the same on 127.0.0.1 and ::1
-    std::vector<model::IpAddress> resolvers;       // UDP 53 to these passes
-    std::filesystem::path daemon_cgroup;           // where the daemon runs: its accepted sockets get their origin here
+    std::filesystem::path bpffs = "/sys/fs/bpf";  // links and maps are pinned in bpffs/assent
+    std::vector<std::uint16_t> ports;             // of the proxy, the same on 127.0.0.1 and ::1; see choose_ports()
+    std::vector<model::IpAddress> resolvers;      // UDP 53 to these passes
+    // Where the daemon runs: its accepted sockets get their origin here. Not the root and not governed; see
+    // prepare_daemon_cgroup(). The listeners must be made by a process in it.
+    std::filesystem::path daemon_cgroup;
 };
 
 // What the hooks refused, or an agent looked up; read from a ring buffer.
 struct Event {
-    enum class Kind : std::uint8_t { refused_connect, refused_send, refused_bind, refused_socket, refused_listen, dropped_packet, dns_answer } kind{};
+    enum class Kind : std::uint8_t {
+        refused_connect,
+        refused_send,
+        refused_bind,
+        refused_socket,
+        refused_listen,
+        dropped_packet,
+        dns_answer
+    } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
     int family = 0;
@@ -44,7 +55,8 @@ public:
     virtual ~Redirect() = default;
     // Loads the programs, or takes over what an earlier daemon pinned (links are updated, never dropped).
     [[nodiscard]] static Result<std::unique_ptr<Redirect>> open(const RedirectOptions& options);
-    // Attaches and pins to a cgroup folder; idempotent. Everything below it is governed.
+    // Attaches and pins to a cgroup folder, which is made if it is missing; idempotent. Everything below it is governed.
+    // Connections that its processes had before are cut: their packets no longer pass.
     [[nodiscard]] virtual Result<> govern(const std::filesystem::path& cgroup) = 0;
     // Thread: any. Errc::not_found: nobody redirected this connection (it spoke to the proxy's port itself): close it.
     [[nodiscard]] virtual Result<Origin> origin_of(int accepted_descriptor) const = 0;
@@ -54,6 +66,22 @@ public:
     [[nodiscard]] virtual std::vector<std::string> governed() const = 0;  // cgroup paths, for `status`
     // What this kernel or host lacks, in sentences; empty when nothing does.
     [[nodiscard]] virtual std::vector<std::string> degradations() const = 0;
+
+    // Units that come and go: "agent-*.service". Every cgroup of a matching name is governed as it appears (poll_events
+    // watches), before systemd puts a process into it in practice, and in any case its earlier connections are cut.
+    [[nodiscard]] virtual Result<> govern_units(const std::vector<std::string>& patterns) = 0;
+    // Makes true again what govern() and govern_units() said: removed cgroups are made anew, new units are governed, lost
+    // links attached. Gives what had to be repaired, in sentences. Thread: any; call it every few seconds. poll_events()
+    // calls it when a cgroup appears.
+    [[nodiscard]] virtual Result<std::vector<std::string>> check() = 0;
+    // Replaces the resolvers, when /etc/resolv.conf has changed. Thread: any.
+    [[nodiscard]] virtual Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) = 0;
+    // The names of a cgroup id as `assent run` and the control socket need them; empty path: it is gone. Thread: any.
+    [[nodiscard]] virtual std::string cgroup_path(std::uint64_t cgroup_id) const = 0;
+    // Events that found no room since the maps were made: {refusals, DNS answers}.
+    [[nodiscard]] virtual std::pair<std::uint64_t, std::uint64_t> lost_events() const = 0;
+    // detach_all(), after which check() repairs nothing.
+    [[nodiscard]] virtual Result<std::vector<std::string>> detach() = 0;
 };
 
 // Unpins and detaches everything below bpffs/assent, also with the daemon dead; gives what was removed.
@@ -61,5 +89,8 @@ public:
 
 // The cgroup 2 mount, from /proc/self/mountinfo.
 [[nodiscard]] Result<std::filesystem::path> cgroup_root();
+
+// The `nameserver` lines of a resolv.conf; 127.0.0.1 when it has none, as the C library does.
+[[nodiscard]] std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file = "/etc/resolv.conf");
 
 }  // namespace assent::kernel

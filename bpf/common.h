@@ -1,0 +1,121 @@
+// What several programs need: the configuration, addresses, identity and events.
+#ifndef ASSENT_COMMON_H
+#define ASSENT_COMMON_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "kernel_types.h"
+#include "maps.h"
+
+// Helpers that read the kernel's structures are for GPL-compatible programs only.
+static const char assent_license[] SEC("license") = "GPL";
+
+#define AF_INET 2
+#define AF_INET6 10
+#define REFUSE 0
+#define PASS 1
+
+// Keeps clang from merging loads and stores of the context into forms that the verifier refuses.
+#define barrier() asm volatile("" ::: "memory")
+
+// Keeps clang from dropping a bound that it can prove and the verifier cannot, and from merging loads of two fields into
+// one.
+#define forget_range(variable) asm volatile("" : "+r"(variable))
+
+static __always_inline const struct assent_config* read_config(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&config, &zero);
+}
+
+// `port` in host order.
+static __always_inline bool is_proxy_port(const struct assent_config* settings, __u16 port) {
+    if (port >= ASSENT_PORT_LIMIT) return false;
+    return (settings->port_bits[(port >> 6) & (ASSENT_PORT_LIMIT / 64 - 1)] >> (port & 63)) & 1;
+}
+
+static __always_inline struct assent_address mapped(__u32 v4) {
+    struct assent_address out = {{0, 0, bpf_htonl(0xffff), v4}};
+    return out;
+}
+
+static __always_inline bool is_mapped(const struct assent_address* address) {
+    return address->words[0] == 0 && address->words[1] == 0 && address->words[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool is_loopback(const struct assent_address* address) {
+    if (is_mapped(address)) return (address->words[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+    return address->words[0] == 0 && address->words[1] == 0 && address->words[2] == 0 && address->words[3] == bpf_htonl(1);
+}
+
+// Connecting to the unspecified address means loopback.
+static __always_inline void unspecified_to_loopback(struct assent_address* address) {
+    if (address->words[0] != 0 || address->words[1] != 0) return;
+    if (address->words[2] == 0 && address->words[3] == 0) address->words[3] = bpf_htonl(1);
+    if (address->words[2] == bpf_htonl(0xffff) && address->words[3] == 0) address->words[3] = bpf_htonl(0x7f000001);
+}
+
+static __always_inline bool is_resolver(const struct assent_address* address, __u16 port) {
+    return port == ASSENT_DNS_PORT && bpf_map_lookup_elem(&resolvers, address) != NULL;
+}
+
+// Of the process that runs now: for hooks inside a system call only.
+static __always_inline void identify(struct assent_identity* who) {
+    struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+    who->cgroup_id = bpf_get_current_cgroup_id();
+    who->pid = bpf_get_current_pid_tgid() >> 32;
+    who->uid = (__u32)bpf_get_current_uid_gid();
+    bpf_get_current_comm(who->comm, sizeof(who->comm));
+    who->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    who->exe_inode = BPF_CORE_READ(task, mm, exe_file, f_inode, i_ino);
+    who->exe_device = BPF_CORE_READ(task, mm, exe_file, f_inode, i_sb, s_dev);
+    who->login_uid = ~0U;
+    if (bpf_core_field_exists(task->loginuid)) who->login_uid = BPF_CORE_READ(task, loginuid.val);
+}
+
+static __always_inline void count_lost(__u32 which) {
+    __u64* count = bpf_map_lookup_elem(&lost, &which);
+    if (count) __sync_fetch_and_add(count, 1);
+}
+
+static __always_inline bool is_told_already(const struct assent_event* event) {
+    struct assent_quiet_key key = {};
+    key.cgroup_id = event->who.cgroup_id;
+    key.address = event->address;
+    key.kind = event->kind;
+    key.port = event->port;
+    key.protocol = (__u16)event->protocol;
+    __u64 now = bpf_ktime_get_ns();
+    __u64* last = bpf_map_lookup_elem(&quiet, &key);
+    if (last && now - *last < 1000000000ULL) return true;
+    bpf_map_update_elem(&quiet, &key, &now, BPF_ANY);
+    return false;
+}
+
+static __always_inline void tell(struct assent_event* event) {
+    if (is_told_already(event)) return;
+    if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) != 0) count_lost(0);
+}
+
+static __noinline int tell_current(__u32 kind, __u32 family, __u32 socket_type, __u32 protocol,
+                                   const struct assent_address* address, __u32 port) {
+    struct assent_event event = {};
+    if (!address) return 0;
+    identify(&event.who);
+    event.address = *address;
+    event.kind = kind;
+    event.family = family;
+    event.socket_type = socket_type;
+    event.protocol = protocol;
+    event.port = (__u16)port;
+    tell(&event);
+    return 0;
+}
+
+#endif

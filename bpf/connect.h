@@ -1,0 +1,50 @@
+// What connect4 and connect6 have in common. TCP goes to the proxy; UDP may connect (the C library sorts addresses with it),
+// and what it then sends is judged by the egress program; everything else is refused.
+#ifndef ASSENT_CONNECT_H
+#define ASSENT_CONNECT_H
+
+#include "common.h"
+
+#define REDIRECT 2
+
+static __always_inline __u16 choose_proxy_port(const struct assent_config* settings) {
+    __u32 count = settings->port_count;
+    if (count == 0 || count > ASSENT_PORTS_MAXIMUM) return 0;
+    __u32 index = bpf_get_prandom_u32() % count;
+    forget_range(index);
+    return settings->ports[index & (ASSENT_PORTS_MAXIMUM - 1)];
+}
+
+// `asked` in; REFUSE, PASS, or REDIRECT with the port to go to.
+static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assent_address* asked, __u16 port, __u32 family,
+                                         __u16* proxy_port) {
+    const struct assent_config* settings = read_config();
+    struct bpf_sock* socket = ctx->sk;
+    if (!settings || !socket) return REFUSE;
+    __u32 type = ctx->type;
+    __u32 protocol = ctx->protocol;
+    const bool is_tcp = type == 1 /* SOCK_STREAM */ && protocol == IPPROTO_TCP;
+    const bool is_udp = type == 2 /* SOCK_DGRAM */ && protocol == IPPROTO_UDP;
+    unspecified_to_loopback(asked);
+    *proxy_port = choose_proxy_port(settings);
+    // A connection straight to the proxy would come back to it for ever.
+    const bool is_loop = is_loopback(asked) && is_proxy_port(settings, port);
+    if ((!is_tcp && !is_udp) || is_loop || *proxy_port == 0) {
+        tell_current(ASSENT_REFUSED_CONNECT, family, type, protocol, asked, port);
+        return REFUSE;
+    }
+
+    struct assent_origin origin = {};
+    identify(&origin.who);
+    origin.asked_for = *asked;
+    origin.netns_cookie = bpf_get_netns_cookie(ctx);
+    origin.time_ns = bpf_ktime_get_ns();
+    origin.port = port;
+    origin.is_redirected = is_tcp;
+    struct assent_origin* kept = bpf_sk_storage_get(&origins, socket, &origin, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!kept) return REFUSE;
+    *kept = origin;
+    return is_tcp ? REDIRECT : PASS;
+}
+
+#endif

@@ -1,0 +1,76 @@
+// Every map of the programs. Definitions are weak: each program's file carries them and the linker keeps one.
+#ifndef ASSENT_MAPS_H
+#define ASSENT_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct assent_config);
+} config __weak SEC(".maps");
+
+// The host's resolvers: UDP 53 to these passes.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 64);
+    __type(key, struct assent_address);
+    __type(value, __u32);
+} resolvers __weak SEC(".maps");
+
+// In an agent's socket: what it asked for.
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct assent_origin);
+} origins __weak SEC(".maps");
+
+// In a socket that the daemon accepted: what the agent's socket asked for.
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct assent_origin);
+} accepted __weak SEC(".maps");
+
+// Between the two. When it is full the oldest goes, and its connection is closed by the daemon as of unknown origin.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, struct assent_pending_key);
+    __type(value, struct assent_origin);
+} pending __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 20);
+} events __weak SEC(".maps");
+
+// Apart from the other events, so that a flood of refusals cannot hide a DNS answer.
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 22);
+} dns_answers __weak SEC(".maps");
+
+// How many events found no room: [0] refusals, [1] DNS answers.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 2);
+    __type(key, __u32);
+    __type(value, __u64);
+} lost __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct assent_quiet_key);
+    __type(value, __u64);
+} quiet __weak SEC(".maps");
+
+#endif

@@ -1,0 +1,15 @@
+// sendto() and sendmsg() of a datagram to an IPv6 address.
+#include "sendmsg.h"
+
+SEC("cgroup/sendmsg6")
+int assent_sendmsg6(struct bpf_sock_addr* ctx) {
+    struct assent_address to;
+    to.words[0] = ctx->user_ip6[0];
+    barrier();
+    to.words[1] = ctx->user_ip6[1];
+    barrier();
+    to.words[2] = ctx->user_ip6[2];
+    barrier();
+    to.words[3] = ctx->user_ip6[3];
+    return judge_send(ctx, &to, bpf_ntohs((__u16)ctx->user_port), AF_INET6);
+}

@@ -1,0 +1,177 @@
+#include "kernel/programs.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+
+#include <assent_programs.skel.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+namespace assent::kernel {
+namespace {
+
+constexpr std::string_view program_prefix = "assent_";
+constexpr std::string_view accept_program = "assent_sockops_accept";
+// Without these agents see 127.0.0.1 as their peer, and everything else holds.
+constexpr std::array optional_programs = {"assent_getpeername4", "assent_getpeername6"};
+
+// The library's last complaint: its errno alone seldom says what was wrong.
+thread_local std::string last_complaint;  // NOLINT: the library's callback has no context
+
+int keep_complaint(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level != LIBBPF_WARN) return 0;
+    std::array<char, 512> line{};
+    const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
+    // Only the first one: later ones say that this failed.
+    if (last_complaint.empty() && size > 0) {
+        last_complaint.assign(line.data());
+        last_complaint.erase(std::min(last_complaint.find('\n'), last_complaint.size()));
+    }
+    return 0;
+}
+
+bool has_layout(const Fd& pinned, const bpf_map* wanted) {
+    bpf_map_info info{};
+    __u32 size = sizeof(info);
+    return pinned.is_open() && bpf_obj_get_info_by_fd(pinned.get(), &info, &size) == 0 &&
+           info.type == bpf_map__type(wanted) && info.key_size == bpf_map__key_size(wanted) &&
+           info.value_size == bpf_map__value_size(wanted) && info.max_entries == bpf_map__max_entries(wanted);
+}
+
+bool has_our_version(const Fd& config) {
+    assent_config settings{};
+    const __u32 zero = 0;
+    return bpf_map_lookup_elem(config.get(), &zero, &settings) == 0 && settings.abi_version == ASSENT_ABI_VERSION;
+}
+
+// Libbpf's own maps (constants) are not shared between loads.
+bool is_shared(const bpf_map* map) { return !bpf_map__is_internal(map); }
+
+bool are_pinned(const Pins& pins, bpf_object* object) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        if (!is_shared(map)) continue;
+        const Fd pinned(bpf_obj_get(pins.map(bpf_map__name(map)).c_str()));
+        if (!has_layout(pinned, map)) return false;
+        if (bpf_map__name(map) == std::string_view("config") && !has_our_version(pinned)) return false;
+    }
+    return true;
+}
+
+Result<> reuse(const Pins& pins, bpf_object* object) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        if (!is_shared(map)) continue;
+        const Fd pinned(bpf_obj_get(pins.map(bpf_map__name(map)).c_str()));
+        if (!pinned.is_open() || bpf_map__reuse_fd(map, pinned.get()) != 0)
+            return fail_errno(fmt::format("taking over map {}", bpf_map__name(map)), errno);
+    }
+    return {};
+}
+
+Result<> pin_new(const Pins& pins, bpf_object* object) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        if (!is_shared(map)) continue;
+        const auto pin = pins.map(bpf_map__name(map));
+        ::unlink(pin.c_str());
+        if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0)
+            return fail_errno(fmt::format("pinning {}", pin.string()), errno);
+    }
+    return {};
+}
+
+std::unexpected<Error> refused(int error) {
+    return fail(Errc::unsupported, fmt::format("the kernel refuses the BPF programs: {}{}{}", std::strerror(error),
+                                               last_complaint.empty() ? "" : ": ", last_complaint));
+}
+
+}  // namespace
+
+void Programs::Close::operator()(assent_programs* skeleton) const { assent_programs__destroy(skeleton); }
+
+Result<Programs> Programs::load(const Pins* pins) {
+    libbpf_set_print(keep_complaint);
+    Programs out;
+    for (const bool is_whole : {true, false}) {
+        last_complaint.clear();
+        out.skeleton_.reset(assent_programs__open());
+        if (!out.skeleton_) return refused(errno);
+        bpf_object* object = out.skeleton_->obj;
+        if (!is_whole) {
+            for (const auto* name : optional_programs) {
+                bpf_program__set_autoload(bpf_object__find_program_by_name(object, name), false);
+                out.missing_.emplace_back(name);
+            }
+        }
+        const bool is_takeover = pins != nullptr && are_pinned(*pins, object);
+        if (is_takeover)
+            if (auto reused = reuse(*pins, object); !reused) return std::unexpected(reused.error());
+        const int error = assent_programs__load(out.skeleton_.get());
+        if (error != 0 && is_whole) continue;
+        if (error != 0) return refused(-error);
+        if (pins != nullptr && !is_takeover)
+            if (auto pinned = pin_new(*pins, object); !pinned) return std::unexpected(pinned.error());
+        return out;
+    }
+    return fail(Errc::internal, "loading of BPF programs ended without a result");
+}
+
+Program Programs::accept() const {
+    const auto* program = bpf_object__find_program_by_name(skeleton_->obj, accept_program.data());
+    return {std::string(accept_program.substr(program_prefix.size())), bpf_program__fd(program),
+            static_cast<int>(bpf_program__expected_attach_type(program))};
+}
+
+std::vector<Program> Programs::governing() const {
+    std::vector<Program> out;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton_->obj) {
+        const std::string_view name = bpf_program__name(program);
+        if (name == accept_program || !bpf_program__autoload(program)) continue;
+        out.push_back({std::string(name.substr(program_prefix.size())), bpf_program__fd(program),
+                       static_cast<int>(bpf_program__expected_attach_type(program))});
+    }
+    return out;
+}
+
+int Programs::map(std::string_view name) const {
+    return bpf_object__find_map_fd_by_name(skeleton_->obj, std::string(name).c_str());
+}
+
+Result<> Programs::configure(const assent_config& settings) const {
+    const __u32 zero = 0;
+    if (bpf_map_update_elem(map("config"), &zero, &settings, BPF_ANY) != 0)
+        return fail_errno("writing the configuration map", errno);
+    return {};
+}
+
+Result<> Programs::set_resolvers(const std::vector<assent_address>& resolvers) const {
+    const int descriptor = map("resolvers");
+    const __u32 present = 1;
+    // New ones first, so that a resolver that stays is never missing.
+    for (const auto& address : resolvers)
+        if (bpf_map_update_elem(descriptor, &address, &present, BPF_ANY) != 0)
+            return fail_errno("writing the resolvers", errno);
+    const auto same = [](const assent_address& left, const assent_address& right) {
+        return std::ranges::equal(left.words, right.words);
+    };
+    std::vector<assent_address> old;
+    assent_address key{};
+    for (const assent_address* previous = nullptr; bpf_map_get_next_key(descriptor, previous, &key) == 0;
+         previous = &old.back())
+        old.push_back(key);
+    for (const auto& address : old) {
+        const bool stays = std::ranges::any_of(resolvers, [&](const auto& kept) { return same(kept, address); });
+        if (!stays && bpf_map_delete_elem(descriptor, &address) != 0) return fail_errno("writing the resolvers", errno);
+    }
+    return {};
+}
+
+}  // namespace assent::kernel

@@ -1,0 +1,48 @@
+// The loaded BPF programs and their maps. Private to kernel/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "abi.h"
+#include "base/result.h"
+#include "kernel/pins.h"
+
+struct assent_programs;
+
+namespace assent::kernel {
+
+struct Program {
+    std::string name;  // of its pin
+    int descriptor = -1;
+    int attach_type = 0;
+};
+
+class Programs {
+public:
+    // Loads them over the pinned maps, or over new ones (then pinned) when none are pinned or their layout is another. A
+    // null `pins` pins nothing.
+    [[nodiscard]] static Result<Programs> load(const Pins* pins);
+
+    [[nodiscard]] Program accept() const;
+    [[nodiscard]] std::vector<Program> governing() const;  // all others that this kernel has
+    [[nodiscard]] int map(std::string_view name) const;
+    [[nodiscard]] const std::vector<std::string>& missing() const noexcept { return missing_; }
+
+    [[nodiscard]] Result<> configure(const assent_config& settings) const;
+    [[nodiscard]] Result<> set_resolvers(const std::vector<assent_address>& resolvers) const;
+
+private:
+    struct Close {
+        void operator()(assent_programs* skeleton) const;
+    };
+    std::unique_ptr<assent_programs, Close> skeleton_;
+    std::vector<std::string> missing_;  // programs that this kernel does not take
+};
+
+}  // namespace assent::kernel

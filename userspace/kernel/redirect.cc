@@ -1,0 +1,421 @@
+#include "kernel/redirect.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <sstream>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include "abi.h"
+#include "kernel/cgroup.h"
+#include "kernel/cgroup_watch.h"
+#include "kernel/identity.h"
+#include "kernel/pins.h"
+#include "kernel/ports.h"
+#include "kernel/programs.h"
+
+namespace assent::kernel {
+namespace {
+
+model::IpAddress to_model(const assent_address& address) {
+    std::array<std::uint8_t, 16> bytes{};
+    std::memcpy(bytes.data(), address.words, sizeof(address.words));
+    const bool is_v4 = address.words[0] == 0 && address.words[1] == 0 && address.words[2] == htonl(0xffff);
+    model::IpAddress out;
+    out.is_v6 = !is_v4;
+    std::copy(bytes.begin() + (is_v4 ? 12 : 0), bytes.end(), out.bytes.begin());
+    return out;
+}
+
+assent_address to_kernel(const model::IpAddress& address) {
+    std::array<std::uint8_t, 16> bytes{};
+    if (address.is_v6) {
+        bytes = address.bytes;
+    } else {
+        bytes[10] = bytes[11] = 0xff;
+        std::copy_n(address.bytes.begin(), 4, bytes.begin() + 12);
+    }
+    assent_address out{};
+    std::memcpy(out.words, bytes.data(), bytes.size());
+    return out;
+}
+
+Event::Kind kind_of(std::uint32_t kind) {
+    switch (kind) {
+        case ASSENT_REFUSED_CONNECT:
+            return Event::Kind::refused_connect;
+        case ASSENT_REFUSED_SEND:
+            return Event::Kind::refused_send;
+        case ASSENT_REFUSED_BIND:
+            return Event::Kind::refused_bind;
+        case ASSENT_REFUSED_SOCKET:
+            return Event::Kind::refused_socket;
+        case ASSENT_REFUSED_LISTEN:
+            return Event::Kind::refused_listen;
+        case ASSENT_DNS_ANSWER:
+            return Event::Kind::dns_answer;
+        default:
+            return Event::Kind::dropped_packet;
+    }
+}
+
+Result<std::uint64_t> own_netns_cookie() {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof(cookie);
+    if (!socket.is_open() || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+        return fail_errno("the network namespace's cookie (Linux 5.15 or later is needed)", errno);
+    return cookie;
+}
+
+Result<assent_config> configuration(const std::vector<std::uint16_t>& ports) {
+    assent_config out{};
+    if (ports.empty() || ports.size() > ASSENT_PORTS_MAXIMUM)
+        return fail(Errc::invalid, fmt::format("the proxy takes 1 to {} ports", ASSENT_PORTS_MAXIMUM));
+    out.abi_version = ASSENT_ABI_VERSION;
+    for (const auto port : ports) {
+        if (port == 0 || port >= ASSENT_PORT_LIMIT)
+            return fail(Errc::invalid,
+                        fmt::format("proxy port {} is not below {}: others could take it", port, ASSENT_PORT_LIMIT));
+        out.ports[out.port_count++] = port;
+        out.port_bits[port / 64] |= std::uint64_t{1} << (port % 64U);
+    }
+    const auto cookie = own_netns_cookie();
+    if (!cookie) return std::unexpected(cookie.error());
+    out.host_netns_cookie = *cookie;
+    return out;
+}
+
+class KernelRedirect final : public Redirect {
+public:
+    KernelRedirect(Pins pins, Programs programs, CgroupPaths paths)
+        : pins_(std::move(pins)),
+          programs_(std::move(programs)),
+          identities_(std::move(paths)),
+          watch_(identities_.paths().root()),
+          accepted_(programs_.map("accepted")) {}
+
+    KernelRedirect(const KernelRedirect&) = delete;
+    KernelRedirect& operator=(const KernelRedirect&) = delete;
+    ~KernelRedirect() override { ring_buffer__free(rings_); }
+
+    [[nodiscard]] Result<> start(const RedirectOptions& options, bool was_mounted);
+
+    Result<> govern(const std::filesystem::path& cgroup) override;
+    Result<Origin> origin_of(int accepted_descriptor) const override;
+    bool is_governed(std::uint64_t cgroup_id) const override;
+    Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
+    std::vector<std::string> governed() const override;
+    std::vector<std::string> degradations() const override { return degradations_; }
+    Result<> govern_units(const std::vector<std::string>& patterns) override;
+    Result<std::vector<std::string>> check() override;
+    Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) override;
+    std::string cgroup_path(std::uint64_t cgroup_id) const override { return identities_.names_of(cgroup_id).path; }
+    std::pair<std::uint64_t, std::uint64_t> lost_events() const override;
+    Result<std::vector<std::string>> detach() override;
+
+private:
+    [[nodiscard]] Result<> attach_daemon(const std::filesystem::path& cgroup);
+    [[nodiscard]] Result<> attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id);
+    [[nodiscard]] Result<> take_over();
+    [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
+    [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
+    void drop_gone();
+    void find_degradations(bool was_mounted);
+    [[nodiscard]] std::string path_below_root(const std::filesystem::path& cgroup) const;
+    static int seen(void* context, void* data, std::size_t size);
+
+    Pins pins_;
+    Programs programs_;
+    Identities identities_;
+    CgroupWatch watch_;
+    int accepted_;
+    std::string daemon_path_;
+    std::vector<std::string> degradations_;
+    ring_buffer* rings_ = nullptr;
+    const std::function<void(const Event&)>* each_ = nullptr;  // while poll_events runs
+
+    mutable std::recursive_mutex mutex_;           // guards what follows, and attaching
+    std::set<std::string, std::less<>> wanted_;    // paths given to govern()
+    std::set<std::string, std::less<>> governed_;  // paths with links
+    std::vector<std::string> unit_patterns_;
+    bool is_detached_ = false;
+};
+
+Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted) {
+    const auto settings = configuration(options.ports);
+    if (!settings) return std::unexpected(settings.error());
+    if (auto set = set_resolvers(options.resolvers); !set) return set;
+    if (auto set = programs_.configure(*settings); !set) return set;
+    if (auto attached = attach_daemon(options.daemon_cgroup); !attached) return attached;
+    if (auto taken = take_over(); !taken) return taken;
+    rings_ = ring_buffer__new(programs_.map("events"), &KernelRedirect::seen, this, nullptr);
+    if (rings_ == nullptr || ring_buffer__add(rings_, programs_.map("dns_answers"), &KernelRedirect::seen, this) != 0)
+        return fail_errno("opening the ring buffers", errno);
+    find_degradations(was_mounted);
+    return {};
+}
+
+std::string KernelRedirect::path_below_root(const std::filesystem::path& cgroup) const {
+    std::error_code ignored;
+    const auto relative = std::filesystem::weakly_canonical(cgroup, ignored).lexically_relative(identities_.paths().root());
+    if (relative.empty() || relative == "." || *relative.begin() == "..") return {};
+    return "/" + relative.string();
+}
+
+Result<> KernelRedirect::attach_daemon(const std::filesystem::path& cgroup) {
+    daemon_path_ = path_below_root(cgroup);
+    if (daemon_path_.empty())
+        return fail(Errc::invalid, fmt::format("the daemon must run in a cgroup of its own below {}, not in '{}'",
+                                               identities_.paths().root().string(), cgroup.string()));
+    const auto id = cgroup_id_of(cgroup);
+    if (!id) return std::unexpected(id.error());
+    const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
+    const auto program = programs_.accept();
+    return attach_pinned(pins_.daemon() / program.name, program.descriptor, program.attach_type, folder.get(), *id);
+}
+
+Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id) {
+    const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
+    const auto place = pins_.governed(cgroup_id);
+    if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail_errno(fmt::format("making {}", place.string()), errno);
+    for (const auto& program : programs_.governing())
+        if (auto attached =
+                attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
+            !attached)
+            return attached;
+    return {};
+}
+
+// What an earlier daemon governs stays governed, by our programs now.
+Result<> KernelRedirect::take_over() {
+    for (const auto id : pinned_cgroups(pins_)) {
+        const auto path = identities_.names_of(id).path;
+        if (path.empty()) {
+            drop_links(pins_.governed(id));
+            continue;
+        }
+        if (auto attached = attach_governed(cgroup_folder(identities_.paths().root(), path), id); !attached) return attached;
+        governed_.insert(path);
+    }
+    return {};
+}
+
+bool KernelRedirect::is_attached(std::uint64_t cgroup_id) const {
+    return std::ranges::all_of(programs_.governing(), [&](const Program& program) {
+        return linked_cgroup(pins_.governed(cgroup_id) / program.name) == cgroup_id;
+    });
+}
+
+Result<> KernelRedirect::govern(const std::filesystem::path& cgroup) {
+    const std::lock_guard lock(mutex_);
+    const auto path = path_below_root(cgroup);
+    if (path.empty())
+        return fail(Errc::invalid,
+                    fmt::format("'{}' is not below the cgroup mount: it cannot be governed", cgroup.string()));
+    if (is_within(daemon_path_, path))
+        return fail(Errc::invalid, fmt::format("{} holds the daemon itself: it cannot be governed", path));
+    std::vector<std::string> repaired;
+    if (auto done = repair(path, true, repaired); !done) return done;
+    wanted_.insert(path);
+    watch_.add(path);
+    is_detached_ = false;
+    return {};
+}
+
+Result<> KernelRedirect::repair(const std::string& path, bool is_made, std::vector<std::string>& repaired) {
+    const auto folder = cgroup_folder(identities_.paths().root(), path);
+    std::error_code error;
+    if (is_made && std::filesystem::create_directories(folder, error))
+        repaired.push_back(fmt::format("cgroup {} was gone: made again", path));
+    if (error) return fail_errno(fmt::format("making cgroup {}", path), error.value());
+    const auto id = cgroup_id_of(folder);
+    if (!id) return std::unexpected(id.error());
+    // Twice governed would be refused: the second redirect would find the first one's.
+    if (std::ranges::any_of(governed_, [&](const std::string& top) { return top != path && is_within(path, top); }))
+        return {};
+    if (is_attached(*id) && governed_.contains(path)) return {};
+    if (auto attached = attach_governed(folder, *id); !attached) return attached;
+    repaired.push_back(fmt::format("cgroup {} is governed again", path));
+    std::erase_if(governed_, [&](const std::string& below) {
+        if (below == path || !is_within(below, path)) return false;
+        if (const auto inner = cgroup_id_of(cgroup_folder(identities_.paths().root(), below)))
+            drop_links(pins_.governed(*inner));
+        return true;
+    });
+    governed_.insert(path);
+    return {};
+}
+
+Result<> KernelRedirect::govern_units(const std::vector<std::string>& patterns) {
+    {
+        const std::lock_guard lock(mutex_);
+        unit_patterns_ = patterns;
+    }
+    const auto done = check();
+    if (!done) return std::unexpected(done.error());
+    return {};
+}
+
+void KernelRedirect::drop_gone() {
+    for (const auto id : pinned_cgroups(pins_)) {
+        const auto path = identities_.paths().path_of(id);
+        if (!path && path.error().code == Errc::not_found) drop_links(pins_.governed(id));
+    }
+    std::erase_if(governed_, [&](const std::string& path) {
+        return !std::filesystem::exists(cgroup_folder(identities_.paths().root(), path));
+    });
+}
+
+Result<std::vector<std::string>> KernelRedirect::check() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> repaired;
+    if (is_detached_) return repaired;
+    for (const auto& path : wanted_)
+        if (auto done = repair(path, true, repaired); !done) return std::unexpected(done.error());
+    for (const auto& path : watch_.matching(unit_patterns_)) {
+        if (is_within(daemon_path_, path)) continue;
+        const auto done = repair(path, false, repaired);
+        if (!done && std::filesystem::exists(cgroup_folder(identities_.paths().root(), path)))
+            return std::unexpected(done.error());
+    }
+    drop_gone();
+    return repaired;
+}
+
+Result<> KernelRedirect::set_resolvers(const std::vector<model::IpAddress>& resolvers) {
+    std::vector<assent_address> out;
+    for (const auto& address : resolvers) out.push_back(to_kernel(address));
+    return programs_.set_resolvers(out);
+}
+
+Result<Origin> KernelRedirect::origin_of(int accepted_descriptor) const {
+    assent_origin origin{};
+    if (bpf_map_lookup_elem(accepted_, &accepted_descriptor, &origin) != 0) {
+        if (errno == ENOENT)
+            return fail(Errc::not_found, "this connection was not redirected: it came to the proxy's port by itself");
+        return fail_errno("looking up a connection's origin", errno);
+    }
+    return Origin{.asked_for = {to_model(origin.asked_for), origin.port}, .agent = identities_.agent_of(origin.who)};
+}
+
+bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
+    const auto path = identities_.names_of(cgroup_id).path;
+    const std::lock_guard lock(mutex_);
+    return !path.empty() && std::ranges::any_of(governed_, [&](const std::string& top) { return is_within(path, top); });
+}
+
+std::vector<std::string> KernelRedirect::governed() const {
+    const std::lock_guard lock(mutex_);
+    return {governed_.begin(), governed_.end()};
+}
+
+int KernelRedirect::seen(void* context, void* data, std::size_t size) {
+    const auto* self = static_cast<const KernelRedirect*>(context);
+    assent_event raw{};
+    if (size < sizeof(raw) || self->each_ == nullptr) return 0;
+    std::memcpy(&raw, data, sizeof(raw));
+    Event event;
+    event.kind = kind_of(raw.kind);
+    event.agent = self->identities_.agent_of(raw.who);
+    event.address = {to_model(raw.address), raw.port};
+    event.family = static_cast<int>(raw.family);
+    event.socket_type = static_cast<int>(raw.socket_type);
+    event.protocol = static_cast<int>(raw.protocol);
+    if (raw.kind == ASSENT_DNS_ANSWER && size >= sizeof(assent_dns_event)) {
+        const auto* bytes = static_cast<const std::byte*>(data) + offsetof(assent_dns_event, bytes);
+        event.dns.assign(bytes, bytes + std::min<std::size_t>(raw.dns_size, ASSENT_DNS_SIZE));
+    }
+    (*self->each_)(event);
+    return 0;
+}
+
+Result<> KernelRedirect::poll_events(int timeout_ms, const std::function<void(const Event&)>& each) {
+    std::array<pollfd, 2> waited{pollfd{ring_buffer__epoll_fd(rings_), POLLIN, 0}, pollfd{watch_.descriptor(), POLLIN, 0}};
+    if (::poll(waited.data(), waited.size(), timeout_ms) < 0 && errno != EINTR)
+        return fail_errno("waiting for kernel events", errno);
+    if (watch_.drain())
+        if (auto checked = check(); !checked) return std::unexpected(checked.error());
+    each_ = &each;
+    const int consumed = ring_buffer__consume(rings_);
+    each_ = nullptr;
+    if (consumed < 0) return fail_errno("reading kernel events", -consumed);
+    return {};
+}
+
+std::pair<std::uint64_t, std::uint64_t> KernelRedirect::lost_events() const {
+    std::array<std::uint64_t, 2> counts{};
+    for (std::uint32_t which = 0; which < counts.size(); ++which)
+        if (bpf_map_lookup_elem(programs_.map("lost"), &which, &counts[which]) != 0) counts[which] = 0;
+    return {counts[0], counts[1]};
+}
+
+Result<std::vector<std::string>> KernelRedirect::detach() {
+    const std::lock_guard lock(mutex_);
+    is_detached_ = true;
+    governed_.clear();
+    return detach_all(pins_.folder.parent_path());
+}
+
+void KernelRedirect::find_degradations(bool was_mounted) {
+    for (const auto& name : programs_.missing())
+        degradations_.push_back(
+            fmt::format("this kernel does not take {}: getpeername() shows agents the proxy's address", name));
+    if (was_mounted)
+        degradations_.push_back(fmt::format("no BPF file system was mounted at {}: the daemon mounted one",
+                                            pins_.folder.parent_path().string()));
+    if (unprivileged_port_start() < ASSENT_PORT_LIMIT)
+        degradations_.push_back(
+            fmt::format("net.ipv4.ip_unprivileged_port_start is {}: ordinary users can take ports from there on",
+                        unprivileged_port_start()));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options) {
+    const auto root = cgroup_root();
+    if (!root) return std::unexpected(root.error());
+    auto paths = CgroupPaths::open(*root);
+    if (!paths) return std::unexpected(paths.error());
+    const auto was_mounted = prepare_bpffs(options.bpffs);
+    if (!was_mounted) return std::unexpected(was_mounted.error());
+    const Pins pins(options.bpffs);
+    auto programs = Programs::load(&pins);
+    if (!programs) return std::unexpected(programs.error());
+    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*paths));
+    if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());
+    return out;
+}
+
+std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file) {
+    std::vector<model::IpAddress> out;
+    std::ifstream lines(file);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        std::string address;
+        if (!(words >> word >> address) || word != "nameserver") continue;
+        // A link-local one carries its interface.
+        if (const auto parsed = model::IpAddress::parse(address.substr(0, address.find('%')))) out.push_back(*parsed);
+    }
+    if (out.empty()) out.push_back(*model::IpAddress::parse("127.0.0.1"));
+    return out;
+}
+
+}  // namespace assent::kernel
