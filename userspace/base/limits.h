@@ -75,7 +75,8 @@ inline constexpr auto control_transfer_timeout = 10s;         // for a whole req
 inline constexpr std::size_t hold_shown_size = 3 * MiB;       // of a hold as JSON; larger: denied, it cannot be shown whole
 inline constexpr std::size_t hold_reason = 4 * KiB;           // what a reviewer gives as the reason
 inline constexpr auto ended_holds_kept = 24h * 30;            // then the log alone has them
-inline constexpr std::size_t watch_queue = 16 * 1024;         // changes that a watcher has not read; full: it is ended
+inline constexpr std::size_t holds_listed = 10'000;           // of `assent holds --all`, the newest
+inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a watcher has not read; full: it is ended
 
 // The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
 inline constexpr std::size_t identity_cache_entries = 4096;
