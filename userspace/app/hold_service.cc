@@ -1,0 +1,168 @@
+#include "app/hold_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+#include "base/json_writer.h"
+#include "base/time.h"
+
+namespace assent::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool has_ended(model::HoldState state) { return state != model::HoldState::waiting && state != model::HoldState::approved; }
+
+std::string joined(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const auto& line : lines) text += line + "\n";
+    return text;
+}
+
+}  // namespace
+
+HoldService::HoldService(approve::Desk& desk, model::RecordSink& records) : desk_(desk), records_(records) {
+    // Changes are looked at on this thread, after the call that opened the hold has noted who waits for it.
+    desk_.on_change([this](const approve::Hold& hold) { post([this, hold] { changed(hold); }); });
+}
+
+HoldService::~HoldService() { stop(); }
+
+void HoldService::start() {
+    thread_ = std::thread([this] { run(); });
+}
+
+void HoldService::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_stopping_ = true;
+        has_tasks_.notify_one();
+    }
+    if (thread_.joinable()) thread_.join();
+}
+
+void HoldService::post(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    if (is_stopping_) return;
+    tasks_.push_back(std::move(task));
+    has_tasks_.notify_one();
+}
+
+void HoldService::run() {
+    auto next_expiry = std::chrono::steady_clock::now();
+    std::unique_lock lock(mutex_);
+    while (!is_stopping_) {
+        if (tasks_.empty()) has_tasks_.wait_until(lock, next_expiry);
+        auto tasks = std::exchange(tasks_, {});
+        lock.unlock();
+        for (auto& task : tasks) task();
+        if (std::chrono::steady_clock::now() >= next_expiry) {
+            expire();
+            next_expiry = std::chrono::steady_clock::now() + 1s;
+        }
+        lock.lock();
+    }
+}
+
+void HoldService::open(Client& client, const model::HoldRequest& request) {
+    post([this, &client, request] { do_open(client, request); });
+}
+
+void HoldService::use(Client& client, const std::string& session, std::string_view id) {
+    post([this, &client, session, id = std::string(id)] { do_use(client, session, id); });
+}
+
+void HoldService::leave(const std::string& session, std::string_view id, bool is_cancelled) {
+    post([this, session, id = std::string(id), is_cancelled] { do_leave(session, id, is_cancelled); });
+}
+
+void HoldService::session_ended(const std::string& session) {
+    post([this, session] { forget(session); });
+}
+
+void HoldService::do_open(Client& client, const model::HoldRequest& request) {
+    forget(request.session);
+    const auto status = desk_.request(request);
+    if (!status) return client.hold_answered(request.session, HoldFailed{status.error().message});
+    if (status->is_new) record_opened(request, *status);
+    if (!has_ended(status->state)) {
+        waiting_[request.session] = {&client, status->id};
+        desk_.set_connected(status->id, true);
+    }
+    client.hold_answered(request.session, *status);
+}
+
+void HoldService::do_use(Client& client, const std::string& session, const std::string& id) {
+    const auto was_free = desk_.use(id);
+    if (!was_free) spdlog::error("using hold {}: {}", id, was_free.error().message);
+    const bool is_used = was_free.value_or(false);
+    if (is_used) record_ended(id, session, "used");
+    forget(session);
+    client.hold_answered(session, HoldUsed{is_used});
+}
+
+void HoldService::do_leave(const std::string& session, const std::string& id, bool is_cancelled) {
+    forget(session);
+    if (!is_cancelled) return;
+    const auto before = desk_.find(id);
+    if (const auto result = desk_.cancel(id); !result) return spdlog::warn("cancelling hold {}: {}", id, result.error().message);
+    const auto after = desk_.find(id);
+    if (before && after && before->status.state != after->status.state) record_ended(id, session, model::name_of(after->status.state));
+}
+
+void HoldService::forget(const std::string& session) {
+    const auto found = waiting_.find(session);
+    if (found == waiting_.end()) return;
+    desk_.set_connected(found->second.hold, false);
+    waiting_.erase(found);
+}
+
+void HoldService::changed(const approve::Hold& hold) {
+    std::vector<std::pair<std::string, Client*>> told;
+    for (const auto& [session, waiting] : waiting_) {
+        if (waiting.hold == hold.status.id) told.emplace_back(session, waiting.client);
+    }
+    for (const auto& [session, client] : told) {
+        client->hold_answered(session, hold.status);
+        if (has_ended(hold.status.state)) forget(session);
+    }
+}
+
+void HoldService::expire() {
+    for (const auto& hold : desk_.expire()) record_ended(hold.status.id, hold.request.session, "expired");
+}
+
+void HoldService::record_opened(const model::HoldRequest& request, const model::HoldStatus& status) {
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("hold", status.id).member("digest", to_hex(request.digest)).member("agent", request.agent);
+    writer.member("target", request.target).member("database", request.database).member("user", request.database_user);
+    writer.member("deadline", to_rfc3339(status.deadline)).strings("rules", request.rules).strings("effects", request.effects);
+    std::vector<std::string> approvals;
+    for (const auto& approval : request.approvals) approvals.push_back(approval.name);
+    writer.strings("approvals", approvals).member("in_transaction", request.is_in_transaction);
+    writer.member("policy_revision", request.policy_revision);
+    const std::string parameters = joined(request.parameters);
+    const std::array<model::RecordBody, 2> bodies{{{"text", as_bytes(request.text)}, {"parameters", as_bytes(parameters)}}};
+    record({model::record_type::hold_opened, request.session, members, std::span(bodies).first(parameters.empty() ? 1 : 2), false});
+}
+
+void HoldService::record_ended(const std::string& id, const std::string& session, std::string_view state) {
+    std::string members;
+    JsonWriter(members).member("hold", id).member("state", state);
+    record({model::record_type::hold_ended, session, members, {}, false});
+}
+
+void HoldService::record(const model::RecordDraft& draft) {
+    // This thread may wait: a lane that is full for a moment loses nothing.
+    for (int attempt = 0; attempt < 200; ++attempt) {
+        const auto ticket = records_.append(draft);
+        if (ticket) return;
+        if (ticket.error().code != Errc::limit) return spdlog::error("recording {}: {}", draft.type, ticket.error().message);
+        std::this_thread::sleep_for(10ms);
+    }
+    spdlog::error("recording {}: the lane stays full", draft.type);
+}
+
+}  // namespace assent::app

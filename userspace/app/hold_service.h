@@ -1,0 +1,84 @@
+// Between flows, which must not wait, and the desk, which waits for the disk: one thread makes the calls and posts the
+// answers. It also routes what people decide to the sessions that wait, and records how holds begin and end.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "approve/desk.h"
+#include "model/record.h"
+
+namespace assent::app {
+
+struct HoldFailed {
+    std::string why;
+};
+struct HoldUsed {
+    bool was_free = false;
+};
+using HoldAnswer = std::variant<model::HoldStatus, HoldFailed, HoldUsed>;
+
+class HoldService {
+public:
+    // Where the answers for sessions go: a worker.
+    class Client {
+    public:
+        virtual ~Client() = default;
+        // On the service's thread; must only post.
+        virtual void hold_answered(const std::string& session, const HoldAnswer& answer) = 0;
+    };
+
+    // All of them live longer than the service. It adds a callback to the desk.
+    HoldService(approve::Desk& desk, model::RecordSink& records);
+    ~HoldService();
+    HoldService(const HoldService&) = delete;
+    HoldService& operator=(const HoldService&) = delete;
+
+    void start();
+    // Answers nothing more when it returns.
+    void stop();
+
+    // Thread: any. Answered once with a HoldStatus or HoldFailed, and with a HoldStatus at each later change until the session
+    // leaves or the hold has ended.
+    void open(Client& client, const model::HoldRequest& request);
+    void use(Client& client, const std::string& session, std::string_view id);
+    void leave(const std::string& session, std::string_view id, bool is_cancelled);
+    void session_ended(const std::string& session);
+
+private:
+    struct Waiting {
+        Client* client = nullptr;
+        std::string hold;
+    };
+
+    void run();
+    void post(std::function<void()> task);
+    void do_open(Client& client, const model::HoldRequest& request);
+    void do_use(Client& client, const std::string& session, const std::string& id);
+    void do_leave(const std::string& session, const std::string& id, bool is_cancelled);
+    void forget(const std::string& session);
+    void changed(const approve::Hold& hold);
+    void expire();
+    void record_opened(const model::HoldRequest& request, const model::HoldStatus& status);
+    void record_ended(const std::string& id, const std::string& session, std::string_view state);
+    void record(const model::RecordDraft& draft);
+
+    approve::Desk& desk_;
+    model::RecordSink& records_;
+    std::map<std::string, Waiting> waiting_;  // by session; the service's thread only
+
+    std::mutex mutex_;
+    std::condition_variable has_tasks_;
+    std::deque<std::function<void()>> tasks_;
+    bool is_stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace assent::app
