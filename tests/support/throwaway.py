@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -115,10 +116,31 @@ def free_port(low=20000, high=60000):
     raise OSError(f"no free port between {low} and {high}")
 
 
+def _is_dead(pid):
+    return not Path(f"/proc/{pid}").exists()
+
+
+def sweep():
+    """Undoes what a process of this kind left that was killed and could not clean up. Unmounting detaches what was pinned."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        place = Path(line.split()[4])
+        owner = re.match(rf"{tempfile.gettempdir()}/assent-(\d+)-", f"{place}")
+        if owner and _is_dead(owner.group(1)):
+            subprocess.run(["umount", "--lazy", place], check=False)
+    for path in cgroup_root().glob("assent_test_*"):
+        if _is_dead(path.name.split("_")[2]):
+            remove_cgroup(path)
+    for path in Path(tempfile.gettempdir()).glob("assent-*-*"):
+        owner = re.match(r"assent-(\d+)-", path.name)
+        if owner and _is_dead(owner.group(1)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def folder():
     """The temporary folder of this process; readable by everybody, so that agents of other users can look up."""
     if not hasattr(folder, "path"):
-        folder.path = Path(tempfile.mkdtemp(prefix="assent-"))
+        sweep()
+        folder.path = Path(tempfile.mkdtemp(prefix=f"assent-{os.getpid()}-"))
         folder.path.chmod(0o755)
         cleanup().add(shutil.rmtree, folder.path, True)
     return folder.path
@@ -246,14 +268,14 @@ class Assent:
 
     def __init__(self, policies, name="assent", threads=1, decide=None, extra_settings=None, start=True):
         """policies: {file name: YAML text}; decide: the settings' decide; extra_settings: {key: YAML text}."""
-        self.name = f"assent-test-{os.getpid()}-{name}"
+        self.name = f"assent_test_{os.getpid()}_{name}"  # no dash: systemd would nest the slice
         self.folder = folder() / name
         self.folder.mkdir()
         self.state, self.run_folder = Path((extra_settings or {}).get("state", self.folder / "state")), self.folder / "run"
         self.policies, self.config, self.log = self.folder / "policies", self.folder / "assent.yaml", self.folder / "assentd.log"
         self.bpffs = self.folder / "bpf"
         self.slice = f"{self.name}.slice"
-        self.cgroup, self.daemon_cgroup = cgroup_root() / self.slice, cgroup_root() / f"{self.name}-daemon"
+        self.cgroup, self.daemon_cgroup = cgroup_root() / self.slice, cgroup_root() / f"{self.name}_daemon"
         self.ports = [free_port(600, 1000)]
         self.environment = {**os.environ, "ASSENT_CONFIG": str(self.config)}
         self.process = None
