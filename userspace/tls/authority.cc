@@ -140,23 +140,27 @@ Result<Leaf> Authority::issue(const LeafOptions& options) const {
     leaf.key.reset(EVP_EC_gen("P-256"));
     leaf.certificate.reset(X509_new());
     X509* certificate = leaf.certificate.get();
-    // Written by OpenSSL's configuration syntax, in which a comma would begin another name.
-    if (options.name.empty() || options.name.find_first_of(", \t\r\n") != std::string::npos) {
-        return fail(Errc::invalid, "'" + options.name + "' is not a name that a certificate can be made for");
+    std::string alternatives;
+    for (const std::string& name : options.names) {
+        // Written in OpenSSL's configuration syntax, in which a comma would begin another name.
+        if (name.empty() || name.find_first_of(", \t\r\n") != std::string::npos) {
+            return fail(Errc::invalid, "'" + name + "' is not a name that a certificate can be made for");
+        }
+        alternatives += (alternatives.empty() ? "" : ",") + std::string(is_ip_address(name) ? "IP:" : "DNS:") + name;
     }
-    const std::string alternative = (is_ip_address(options.name) ? "IP:" : "DNS:") + options.name;
+    if (alternatives.empty()) return fail(Errc::invalid, "a certificate needs a name");
     const bool is_made =
         leaf.key && certificate != nullptr &&
-        set_basics(certificate, leaf.key.get(), options.name, options.valid_from_s, options.valid_until_s) &&
+        set_basics(certificate, leaf.key.get(), options.names.front(), options.valid_from_s, options.valid_until_s) &&
         X509_set_issuer_name(certificate, X509_get_subject_name(certificate_.get())) == 1 &&
         add_extension(certificate, certificate_.get(), NID_basic_constraints, "critical,CA:FALSE") &&
         add_extension(certificate, certificate_.get(), NID_key_usage, "critical,digitalSignature") &&
         add_extension(certificate, certificate_.get(), NID_ext_key_usage, "serverAuth") &&
         add_extension(certificate, certificate_.get(), NID_subject_key_identifier, "hash") &&
         add_extension(certificate, certificate_.get(), NID_authority_key_identifier, "keyid") &&
-        add_extension(certificate, certificate_.get(), NID_subject_alt_name, alternative) &&
+        add_extension(certificate, certificate_.get(), NID_subject_alt_name, alternatives) &&
         X509_sign(certificate, key_.get(), EVP_sha256()) > 0;
-    if (!is_made) return fail_openssl(Errc::internal, "making a certificate for " + options.name);
+    if (!is_made) return fail_openssl(Errc::internal, "making a certificate for " + options.names.front());
     return leaf;
 }
 

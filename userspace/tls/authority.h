@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tls/openssl.h"
 
@@ -15,8 +16,8 @@ struct Leaf {
 };
 
 struct LeafOptions {
-    std::string name;           // a DNS name, or an IP address
-    long valid_from_s = -3600;  // relative to now; clocks of agents may be behind
+    std::vector<std::string> names;  // DNS names and IP addresses, at least one; the first is the common name
+    long valid_from_s = -3600;       // relative to now; clocks of agents may be behind
     long valid_until_s = 90L * 24 * 3600;
 };
 

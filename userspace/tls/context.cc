@@ -89,20 +89,26 @@ Result<std::shared_ptr<Context>> server_context_with(X509* certificate, EVP_PKEY
 }
 
 Result<std::shared_ptr<Context>> server_context(const std::filesystem::path& folder, const std::string& name) {
+    return server_context(folder, std::vector<std::string>{name});
+}
+
+Result<std::shared_ptr<Context>> server_context(const std::filesystem::path& folder, const std::vector<std::string>& names) {
     static std::mutex mutex;
-    static std::map<std::pair<std::string, std::string>, CachedContext> cache;
+    static std::map<std::pair<std::string, std::vector<std::string>>, CachedContext> cache;
     const auto now = std::chrono::steady_clock::now();
     const std::lock_guard lock(mutex);
-    auto& cached = cache[{folder.string(), name}];
-    if (cached.context && now - cached.made < leaf_age) return cached.context;
+    if (const auto cached = cache.find({folder.string(), names});
+        cached != cache.end() && now - cached->second.made < leaf_age) {
+        return cached->second.context;
+    }
     auto authority = Authority::open(folder);
     if (!authority) return std::unexpected(authority.error());
-    auto leaf = authority->issue({.name = name});
+    auto leaf = authority->issue({.names = names});
     if (!leaf) return std::unexpected(leaf.error());
-    auto context = server_context_with(leaf->certificate.get(), leaf->key.get(), authority->certificate(), name);
+    auto context = server_context_with(leaf->certificate.get(), leaf->key.get(), authority->certificate(), names.front());
     if (!context) return context;
     if (cache.size() > cached_leaves) cache.clear();
-    cache[{folder.string(), name}] = {*context, now};
+    cache[{folder.string(), names}] = {*context, now};
     return context;
 }
 

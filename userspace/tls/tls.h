@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -15,6 +16,9 @@ class Context;
 
 // Towards agents: a certificate of assent's own CA for `name` (made and kept under `folder`, CA key mode 0600).
 [[nodiscard]] Result<std::shared_ptr<Context>> server_context(const std::filesystem::path& folder, const std::string& name);
+// One certificate for several names and IP addresses.
+[[nodiscard]] Result<std::shared_ptr<Context>> server_context(const std::filesystem::path& folder,
+                                                              const std::vector<std::string>& names);
 // Towards targets. verify: the chain against `ca` (empty: the system's) and the name (or IP) against `name`.
 [[nodiscard]] Result<std::shared_ptr<Context>> client_context(bool verifies, const std::filesystem::path& ca,
                                                               const std::string& name);

@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <future>
-#include <map>
+#include <atomic>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -23,32 +25,49 @@ namespace assent::io {
 class LoopThread {
 public:
     explicit LoopThread(RingOptions options = {}) {
-        std::promise<Loop*> made;
-        auto loop = made.get_future();
-        thread_ = std::thread([options, &made] {
-            auto own = make_ring_loop(options);
-            EXPECT_TRUE(own) << own.error().message;
-            made.set_value(own->get());
-            (*own)->run();
+        // Made here and run there, as a daemon may do it.
+        auto made = make_ring_loop(options);
+        EXPECT_TRUE(made) << made.error().message;
+        loop_ = made->get();
+        thread_ = std::thread([this, own = std::move(*made)]() mutable {
+            own->run();
+            may_end_.wait(false);  // whoever posts last must have come back from it
+            own.reset();
         });
-        loop_ = loop.get();
     }
     ~LoopThread() {
         loop_->post([this] { loop_->stop(); });
+        may_end_ = true;
+        may_end_.notify_one();
         thread_.join();
     }
     [[nodiscard]] Loop& loop() { return *loop_; }
     // Runs `task` on the loop's thread and waits for it.
     template <typename Task>
     auto call(Task task) {
-        std::packaged_task<std::invoke_result_t<Task>()> packaged(std::move(task));
-        auto result = packaged.get_future();
-        loop_->post([&packaged] { packaged(); });
-        return result.get();
+        using Value = std::invoke_result_t<Task>;
+        std::mutex mutex;
+        std::condition_variable changed;
+        bool is_done = false;
+        std::optional<std::conditional_t<std::is_void_v<Value>, bool, Value>> value;
+        loop_->post([&] {
+            if constexpr (std::is_void_v<Value>) {
+                task();
+            } else {
+                value = task();
+            }
+            const std::lock_guard lock(mutex);
+            is_done = true;
+            changed.notify_one();
+        });
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return is_done; });
+        if constexpr (!std::is_void_v<Value>) return std::move(*value);
     }
 
 private:
     Loop* loop_ = nullptr;
+    std::atomic<bool> may_end_ = false;
     std::thread thread_;
 };
 

@@ -23,12 +23,12 @@ struct Echo : Stream::Events {
 class LoopTest : public testing::TestWithParam<bool> {
 protected:
     LoopTest() : thread(GetParam() ? RingOptions{} : RingOptions{false, false, false}) {}
+    std::vector<std::unique_ptr<Echo>> echoes;  // outlives the loop, whose rounds look at it
     LoopThread thread;
 };
 
 TEST_P(LoopTest, a_thousand_connections_are_opened_used_and_dropped) {
     auto listening = make_listening(false);
-    std::vector<std::unique_ptr<Echo>> echoes;
     std::size_t count = 0;
     thread.call([&] {
         ASSERT_TRUE(thread.loop().accept_from(std::move(listening.socket), [&](Fd accepted) {

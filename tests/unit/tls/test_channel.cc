@@ -99,6 +99,15 @@ TEST_F(TlsTest, an_address_is_a_name_too) {
     EXPECT_FALSE(pump(other, server, 1000));
 }
 
+TEST_F(TlsTest, one_certificate_has_several_names) {
+    const std::vector<std::string> names = {"db.internal", "db-2.internal", "10.0.0.5"};
+    for (const std::string& name : names) {
+        End server(*server_context(folder, names));
+        End client(*client_context(true, ca(), name));
+        EXPECT_TRUE(pump(client, server, 1000)) << name;
+    }
+}
+
 TEST_F(TlsTest, another_name_is_refused) {
     End server(*server_context(folder, "db.internal"));
     End client(*client_context(true, ca(), "other.internal"));
@@ -128,7 +137,7 @@ TEST_F(TlsTest, an_unknown_authority_is_refused) {
 TEST_F(TlsTest, an_expired_certificate_is_refused) {
     auto authority = Authority::open(folder);
     ASSERT_TRUE(authority);
-    auto leaf = authority->issue({.name = "db.internal", .valid_from_s = -7200, .valid_until_s = -3600});
+    auto leaf = authority->issue({.names = {"db.internal"}, .valid_from_s = -7200, .valid_until_s = -3600});
     ASSERT_TRUE(leaf);
     End server(*server_context_with(leaf->certificate.get(), leaf->key.get(), authority->certificate(), "db.internal"));
     End client(*client_context(true, ca(), "db.internal"));
@@ -209,6 +218,7 @@ TEST_F(TlsTest, the_authority_is_made_once_and_its_key_is_kept_close) {
 TEST_F(TlsTest, a_name_that_would_be_two_is_not_certified) {
     EXPECT_FALSE(server_context(folder, "a.test,DNS:b.test"));
     EXPECT_FALSE(server_context(folder, ""));
+    EXPECT_FALSE(server_context(folder, std::vector<std::string>{}));
 }
 
 }  // namespace
