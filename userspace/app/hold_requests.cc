@@ -71,11 +71,11 @@ Result<Hold> find_for(const Shared& shared, const Peer& peer, const json& reques
     return hold;
 }
 
-std::string_view event_of(const Hold& hold) {
+std::string_view event_of(const HoldChange& change) {
     using enum model::HoldState;
-    switch (hold.status.state) {
+    switch (change.state) {
         case waiting:
-            return hold.acts.empty() ? "opened" : "decided";
+            return change.is_answered ? "decided" : "opened";
         case approved:
         case denied:
             return "decided";
