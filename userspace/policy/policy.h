@@ -100,7 +100,8 @@ public:
     virtual ~Policy() = default;
 
     // `revision` counts loads of this daemon; the digest names the content.
-    [[nodiscard]] static std::expected<std::shared_ptr<const Policy>, std::vector<Diagnostic>> load(const std::filesystem::path& directory, std::uint64_t revision);
+    [[nodiscard]] static std::expected<std::shared_ptr<const Policy>, std::vector<Diagnostic>> load(
+        const std::filesystem::path& directory, std::uint64_t revision);
     // Checks what only the settings can tell: agents outside `govern`, approvals that nobody in `decide` can give.
     [[nodiscard]] virtual std::vector<Diagnostic> check_against(const Settings& settings) const = 0;
 
@@ -115,9 +116,12 @@ public:
     [[nodiscard]] virtual std::vector<std::string> agents_matching(const model::Agent& agent) const = 0;
     // May `runner` (a unix user name) claim the run name; names that no agent set mentions may not be claimed.
     [[nodiscard]] virtual bool may_run(std::string_view run_name, std::string_view runner) const = 0;
-    [[nodiscard]] virtual std::unique_ptr<const Scope> scope(std::vector<std::string> agents, std::string_view target, std::string_view database) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<const Scope> scope(std::vector<std::string> agents, std::string_view target,
+                                                             std::string_view database) const = 0;
     [[nodiscard]] virtual const Approval* approval(std::string_view name) const = 0;
     [[nodiscard]] virtual const Credential* credential(std::string_view name) const = 0;
+    // The named agent sets that are defined, sorted.
+    [[nodiscard]] virtual std::vector<std::string> agent_sets() const { return {}; }
     // The `observe` entries in force, as text for `status`.
     [[nodiscard]] virtual std::vector<std::string> observed(WallTime now) const = 0;
     // What `assent policy builtin` prints.

@@ -40,8 +40,8 @@ struct Settings {
         std::chrono::hours retain{400 * 24};
     } records;
     // Extensions of the contract: what a host may need to change.
-    std::vector<std::uint16_t> proxy_ports;  // empty: chosen below ip_unprivileged_port_start
-    std::uint32_t threads = 0;               // 0: one a core
+    std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
+    std::uint32_t threads = 0;                    // 0: one a core
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/
 
     [[nodiscard]] static std::expected<Settings, std::vector<Diagnostic>> load(const std::filesystem::path& file);

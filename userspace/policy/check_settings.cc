@@ -1,0 +1,110 @@
+#include "policy/check_settings.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/shown_text.h"
+
+namespace assent::policy {
+namespace {
+
+// "agents-nightly.slice" is below "agents.slice", as systemd names them.
+bool is_same_or_below(std::string_view slice, std::string_view above) {
+    if (slice == above) return true;
+    const auto stem = [](std::string_view name) {
+        return name.ends_with(".slice") ? name.substr(0, name.size() - 6) : name;
+    };
+    return stem(slice).starts_with(std::string(stem(above)) + "-");
+}
+
+bool is_governed(const AgentItem& item, const Settings& settings) {
+    if (!item.unit && !item.slice) return true;  // exe and run: of whatever is governed
+    const bool has_unit = item.unit && std::any_of(settings.govern_units.begin(), settings.govern_units.end(),
+                                                   [&](const auto& unit) { return item.unit->meets(Glob(unit)); });
+    const bool has_slice =
+        item.slice && std::any_of(settings.govern_slices.begin(), settings.govern_slices.end(), [&](const auto& slice) {
+            return item.slice->meets(Glob(slice)) || is_same_or_below(item.slice_text, slice) ||
+                   is_same_or_below(slice, item.slice_text);
+        });
+    return has_unit || has_slice;
+}
+
+// The users who are in the group, by the host's own databases; its name may be unknown here.
+std::set<std::string> members_of(const std::string& group) {
+    std::set<std::string> out;
+    std::array<char, 65536> buffer{};
+    struct group entry {};
+    struct group* found = nullptr;
+    if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return out;
+    for (char** member = found->gr_mem; *member != nullptr; ++member) out.insert(*member);
+    return out;
+}
+
+bool is_in_group(const std::string& user, const std::string& group) {
+    if (members_of(group).contains(user)) return true;
+    std::array<char, 65536> buffer{};
+    struct passwd entry {};
+    struct passwd* found = nullptr;
+    if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return false;
+    std::array<char, 65536> group_buffer{};
+    struct group primary {};
+    struct group* primary_found = nullptr;
+    if (::getgrgid_r(found->pw_gid, &primary, group_buffer.data(), group_buffer.size(), &primary_found) != 0) return false;
+    return primary_found != nullptr && group == primary_found->gr_name;
+}
+
+// Is there a person who is a reviewer and also in `decide`.
+bool can_be_given(const Reviewers& reviewers, const Settings& settings) {
+    const auto has = [](const std::vector<std::string>& list, const std::string& name) {
+        return std::find(list.begin(), list.end(), name) != list.end();
+    };
+    for (const auto& user : reviewers.users) {
+        if (has(settings.decide_users, user)) return true;
+        for (const auto& group : settings.decide_groups) {
+            if (is_in_group(user, group)) return true;
+        }
+    }
+    for (const auto& group : reviewers.groups) {
+        if (has(settings.decide_groups, group)) return true;
+        for (const auto& user : settings.decide_users) {
+            if (is_in_group(user, group)) return true;
+        }
+        for (const auto& member : members_of(group)) {
+            for (const auto& deciding : settings.decide_groups) {
+                if (is_in_group(member, deciding)) return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+std::vector<Diagnostic> check_content(const PolicyContent& content, const Settings& settings) {
+    std::vector<Diagnostic> out;
+    for (const auto& [name, items] : content.agents) {
+        for (const AgentItem& item : items) {
+            if (is_governed(item, settings)) continue;
+            Reporter(out, item.place.file)
+                .mistake(item.place.at, fmt::format("agent '{}' is outside 'govern' of {}: add its unit or slice there, or "
+                                                    "say here in which governed slice it runs",
+                                                    name, settings.file.string()));
+        }
+    }
+    for (const auto& [name, placed] : content.approvals) {
+        if (can_be_given(placed.approval.reviewers, settings)) continue;
+        Reporter(out, placed.place.file)
+            .mistake(placed.place.at,
+                     fmt::format("nobody can give approval '{}': none of its reviewers is also in 'decide' of {}", name,
+                                 settings.file.string()));
+    }
+    return out;
+}
+
+}  // namespace assent::policy
