@@ -59,6 +59,7 @@ inline constexpr std::size_t record_frame = 8 * MiB;        // payload; a longer
 inline constexpr std::size_t record_batch = 8 * MiB;        // taken from the lanes before it is synced; then they fill
 inline constexpr std::size_t record_waiting = 10'000;       // drafts of threads that wait; more is Errc::limit
 inline constexpr std::size_t checkpoint_note = 64 * KiB;
+inline constexpr std::size_t segment_hashes = 64 * MiB;  // 32 bytes a record of one segment
 inline constexpr std::uint64_t checkpoint_records = 65'536;  // a checkpoint after so many records,
 inline constexpr auto checkpoint_interval = 10s;             // or so long after one that it does not cover
 
@@ -91,6 +92,8 @@ inline constexpr std::size_t watched_cgroups = 4096;
 inline constexpr std::size_t policy_file_size = 4 * MiB;
 inline constexpr std::size_t policy_files = 1'000;
 inline constexpr std::size_t yaml_depth = 64;
+inline constexpr std::size_t policy_mistakes = 500;  // shown of one load; the rest is dropped
+inline constexpr std::size_t secret_size = 4 * KiB;   // a password file
 
 static_assert(output_low_water < output_high_water && output_high_water < output_maximum);
 static_assert(message_size < output_maximum);

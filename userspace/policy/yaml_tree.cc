@@ -15,8 +15,6 @@
 namespace assent::policy {
 namespace {
 
-constexpr std::size_t most_mistakes = 500;
-
 // Leaves yaml-cpp from inside its callbacks; caught in parse_yaml.
 struct Refused : std::runtime_error {
     Refused(Position where, const std::string& message) : std::runtime_error(message), at(where) {}
@@ -149,10 +147,10 @@ private:
 }  // namespace
 
 void Reporter::mistake(Position at, std::string message) {
-    if (out_->size() > most_mistakes) return;
-    if (out_->size() == most_mistakes) {
+    if (out_->size() > limits::policy_mistakes) return;
+    if (out_->size() == limits::policy_mistakes) {
         at = {};
-        message = fmt::format("more than {} mistakes; the rest is not shown", most_mistakes);
+        message = fmt::format("more than {} mistakes; the rest is not shown", limits::policy_mistakes);
     }
     out_->push_back({file_, at.line, at.column, std::move(message)});
 }
