@@ -41,14 +41,12 @@ install_packages() {
     rm -f "$log"
 }
 
-# configure_preset NAME: configures build/NAME; the compilers of the fuzz preset follow this release's clang.
+# configure_preset NAME [CMAKE_ARGUMENT…]: configures build/NAME, quietly unless it fails.
 configure_preset() {
-    local preset=$1 llvm extra=() log
+    local preset=$1 log
     shift
-    llvm=$("$root/tools/packages" llvm)
-    [ "$preset" = fuzz ] && extra=(-DCMAKE_C_COMPILER="clang-$llvm" -DCMAKE_CXX_COMPILER="clang++-$llvm")
     log=$(mktemp)
-    if ! cmake --preset "$preset" "${extra[@]}" "$@" > "$log" 2>&1; then
+    if ! cmake --preset "$preset" "$@" > "$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         fail "configuring '$preset' failed"
