@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -76,7 +77,10 @@ Result<std::string> read_small_file(const std::filesystem::path& file, std::size
         if (errno == ENOENT) return fail(Errc::not_found, fmt::format("there is no file {}", file.string()));
         return fail_errno(fmt::format("cannot read {}", file.string()), errno);
     }
-    std::string text(limit + 1, '\0');
+    struct stat status {};
+    if (::fstat(descriptor.get(), &status) != 0) return fail_errno(fmt::format("cannot read {}", file.string()), errno);
+    // One byte more than it has, to see that it ends there.
+    std::string text(std::min(static_cast<std::size_t>(status.st_size), limit) + 1, '\0');
     std::size_t size = 0;
     while (size < text.size()) {
         const ssize_t got = ::read(descriptor.get(), text.data() + size, text.size() - size);
@@ -85,7 +89,8 @@ Result<std::string> read_small_file(const std::filesystem::path& file, std::size
         if (got == 0) break;
         size += static_cast<std::size_t>(got);
     }
-    if (size > limit) return fail(Errc::limit, fmt::format("{} has more than {} bytes", file.string(), limit));
+    if (size > limit || static_cast<std::size_t>(status.st_size) > limit)
+        return fail(Errc::limit, fmt::format("{} has more than {} bytes", file.string(), limit));
     text.resize(size);
     return text;
 }

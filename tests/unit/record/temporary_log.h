@@ -94,7 +94,10 @@ inline std::string read_whole(const std::filesystem::path& file) {
 }
 
 inline void write_whole(const std::filesystem::path& file, std::string_view text) {
-    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+    // Truncating to nothing would make file systems flush it to the disk each time.
+    std::ofstream(file, std::ios::binary | std::ios::app).close();
+    std::filesystem::resize_file(file, text.size());
+    std::ofstream stream(file, std::ios::binary | std::ios::in);
     stream.write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 
