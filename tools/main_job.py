@@ -92,9 +92,7 @@ class Story:
 
     def find_hold(self):
         def waiting():
-            answer = self.assent.ask("holds")
-            holds = answer["holds"] if isinstance(answer, dict) else answer
-            return next((hold for hold in holds if hold["state"] == "waiting"), None)
+            return next((hold for hold in self.assent.ask("holds") if hold["state"] == "waiting"), None)
 
         return throwaway.wait_until(waiting, 20, "the command is held")
 
@@ -180,6 +178,8 @@ def sample_policies(port, person):
 
 def main():
     started = time.monotonic()
+    for name in [name for name in os.environ if name.startswith("SUDO_")]:
+        del os.environ[name]  # the person is who logged in, or root
     story = Story("--yes" in sys.argv, "--keep" in sys.argv)
     story.start()
     story.read_and_be_refused()

@@ -130,6 +130,7 @@ def main():
     def progress(text):
         print(f"[{int(time.monotonic() - started) // 60:02d}:{int(time.monotonic() - started) % 60:02d}] {text}", flush=True)
 
+    throwaway.be_plain_root()
     progress("a database, pgbouncer, assentd")
     systems = make_systems(scale=10)
     measured = Measured()

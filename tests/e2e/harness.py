@@ -150,9 +150,8 @@ class EndToEnd(unittest.TestCase):
         process = self.assent.start_agent("/usr/bin/python3", "-c", PRELUDE + textwrap.dedent(text), environment={"DSN": self.dsn()}, **rest)
         return Script(process)
 
-    def holds(self):
-        answer = self.assent.ask("holds")
-        return answer["holds"] if isinstance(answer, dict) else answer
+    def holds(self, *options):
+        return self.assent.ask("holds", *options)
 
     def wait_for_hold(self, text, seconds=15):
         """The waiting hold whose command contains `text`."""
@@ -184,4 +183,5 @@ def main():
     if missing:
         sys.exit(f"not built in {throwaway.BUILD}: {', '.join(missing)}")
     subprocess.run(["/usr/bin/python3", "-c", "import psycopg"], check=True)
+    throwaway.be_plain_root()
     unittest.main(module="__main__", verbosity=2)

@@ -76,6 +76,7 @@ def through_assent(postgres, command):
 
 def main():
     source, tests = Path(sys.argv[1]), sys.argv[2:]
+    throwaway.be_plain_root()
     suite = readable_copy(source)
     first = run_suite(suite, "direct", tests, directly)
     again = run_suite(suite, "direct-again", tests, directly)

@@ -208,7 +208,7 @@ class Deadline(harness.EndToEnd):
         agent = self.start_script(RUN_ONE.format(statement=UPDATE.format(41), values=None))
         hold = self.wait_for_hold("id = 41")
         agent.finish()
-        throwaway.wait_until(lambda: any(found["id"] == hold["id"] and found["state"] == "expired" for found in self.assent.ask("holds", "--all")["holds"]),
+        throwaway.wait_until(lambda: any(found["id"] == hold["id"] and found["state"] == "expired" for found in self.holds("--all")),
                              10, "the hold expires")
         self.assertNotEqual(self.approve(hold).returncode, 0)
         again = self.start_script(RUN_ONE.format(statement=UPDATE.format(41), values=None))

@@ -88,6 +88,15 @@ def _become(user):
     os.setuid(person.pw_uid)
 
 
+def be_plain_root():
+    """Forgets who called sudo and who logged in, so that this process and what it starts is root and nobody else to assent."""
+    for name in [name for name in os.environ if name.startswith("SUDO_")]:
+        del os.environ[name]
+    login = Path("/proc/self/loginuid")
+    if login.exists() and login.read_text() not in ("0", "4294967295"):
+        login.write_text("0")
+
+
 def wait_until(is_done, seconds, what):
     """Polls is_done() until it gives something true, and gives that."""
     end = time.monotonic() + seconds
