@@ -49,14 +49,17 @@ struct CommandSeen {
     std::span<const std::uint32_t> parameter_types;  // parse: as the agent declared them
     std::span<const std::int16_t> result_formats;    // bind
     std::uint32_t function_oid = 0;
-    std::int64_t row_limit = 0;  // execute
+    std::int64_t row_limit = 0;     // execute
     char transaction_status = 'I';  // of the last ReadyForQuery: I, T or E
     bool is_in_batch = false;       // messages since the last Sync are on their way: an implicit transaction may be open
     bool has_conforming_strings = true;
+    // False: `ask` is not possible for this command (an aborted transaction, a replication session, start-up, or the server
+    // failed the question): decide without.
+    bool can_ask = true;
     // startup only
     std::string_view user;
     std::string_view database;
-    std::string_view replication;  // as sent: "", "true", "database"
+    std::string_view replication;                                  // as sent: "", "true", "database"
     std::span<const std::pair<std::string, std::string>> options;  // settings asked for, the `options` words taken apart
 };
 
@@ -67,6 +70,10 @@ struct Refusal {
     std::string detail;  // "cause=rule rule=… retry=never"
     std::string hint;
 };
+
+// How the rows of a COPY … TO STDOUT are written. Rows that are masked must be `text` (every option at its default) or
+// `binary`; with another value the session ends before a row passes.
+enum class CopyFormat : std::uint8_t { none = 0, text, csv_or_other, binary };
 
 // What shall become of a command. Default-constructed it refuses.
 struct Ruling {
@@ -81,7 +88,14 @@ struct Ruling {
     // its end are masked whole.
     std::shared_ptr<const std::vector<model::ResultMasks>> masks;
     std::optional<sql::Question> question;
-    std::size_t recorded_result_bytes = 0;  // how much of the masked result the host wants to see
+    // How much of the result, as the agent sees it, the host wants to see.
+    std::size_t recorded_result_bytes = 0;
+    CopyFormat copy_format = CopyFormat::none;
+    // Types of the columns of a masked COPY, which the protocol does not tell; unknown types are masked to null.
+    std::shared_ptr<const std::vector<std::uint32_t>> copy_types;
+    // The command can make names mean something else behind the protocol's back (PREPARE, DECLARE, CLOSE, DEALLOCATE ALL,
+    // DISCARD): later commands by the names known until now are shown without their text.
+    bool forgets_names = false;
 };
 
 struct Outcome {
@@ -108,13 +122,18 @@ public:
     // Decides on a command. Called again for the same id after `wait` or `ask`.
     [[nodiscard]] virtual Ruling rule(const CommandSeen& command) = 0;
     virtual void answered(std::vector<sql::Row> rows) = 0;
-    // Masked rows as the agent sees them, for the record: one call a row or piece, at most recorded_result_bytes a command.
+    // Rows as the agent sees them, for the record. The calls of one command joined are messages of the protocol as they
+    // went to the agent (PostgreSQL: RowDescription, DataRow, CopyOutResponse, CopyData, each with its type and length),
+    // cut after recorded_result_bytes, maybe in the middle of a message.
     virtual void result_seen(CommandId id, Bytes bytes) = 0;
+    // Once for every command that was forwarded or refused, and for one that was waiting and will not run any more (its
+    // batch failed, a side left).
     virtual void finished(const Outcome& outcome) = 0;
 
-    virtual void connect_target() = 0;        // answered by target_connected() or by closed(target)
-    virtual void start_tls(Side side) = 0;    // after what was sent before is on its way; answered by tls_ready()
-    // The session can be used: called before the first ReadyForQuery goes to the agent. A question is put to the target first.
+    virtual void connect_target() = 0;      // answered by target_connected() or by closed(target)
+    virtual void start_tls(Side side) = 0;  // after what was sent before is on its way; answered by tls_ready()
+    // The session can be used: called before the first ReadyForQuery goes to the agent. A question is put to the target
+    // first.
     [[nodiscard]] virtual std::optional<sql::Question> ready() = 0;
     // The target's cancel key; gives the key that the agent is told instead.
     [[nodiscard]] virtual std::uint32_t backend_key(std::uint32_t process, std::uint32_t secret) = 0;
@@ -129,6 +148,9 @@ public:
     // A portal or statement is gone (Close, or replaced).
     virtual void statement_closed(std::string_view name) = 0;
     virtual void portal_closed(std::string_view name) = 0;
+
+    // Nothing more will be sent to this side, and the other way stays open (tcp only; other protocols end at once).
+    virtual void shut(Side /*side*/) {}
 
     // The adapter has sent all it will send and is done; `why` is for the record. is_violation: somebody broke the protocol.
     virtual void close(std::string why, bool is_violation) = 0;

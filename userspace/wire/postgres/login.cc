@@ -1,0 +1,88 @@
+#include "wire/postgres/login.h"
+
+#include "base/cursor.h"
+#include "wire/postgres/protocol.h"
+
+namespace assent::wire::postgres {
+namespace {
+
+std::unexpected<Error> malformed() { return fail(Errc::malformed, "the server's authentication request is malformed"); }
+
+void write_password(ByteVector& out, std::string_view password) {
+    MessageWriter writer(out);
+    writer.begin('p').text(password).end();
+}
+
+}  // namespace
+
+Result<> Login::answer(std::uint32_t code, Bytes body, ByteVector& out) {
+    if (scram_ && code != authentication::sasl_continue && code != authentication::sasl_final &&
+        code != authentication::ok) {
+        return malformed();
+    }
+    switch (code) {
+        case authentication::ok:
+            return finish();
+        case authentication::clear_password:
+            if (!may_send_clear_password_) {
+                return fail(Errc::unsupported,
+                            "the server asks for the password in clear, and the way to it is neither TLS nor loopback");
+            }
+            method_ = "cleartext";
+            write_password(out, password_);
+            return {};
+        case authentication::md5_password:
+            if (body.size() != 4) return malformed();
+            method_ = "md5";
+            write_password(out, md5_password(user_, password_, body));
+            return {};
+        case authentication::sasl:
+            return begin_scram(body, out);
+        case authentication::sasl_continue: {
+            if (!scram_) return malformed();
+            const auto answer = scram_->final_message(as_text(body));
+            if (!answer) return std::unexpected(answer.error());
+            MessageWriter writer(out);
+            writer.begin('p').bytes(as_bytes(*answer)).end();
+            return {};
+        }
+        case authentication::sasl_final: {
+            if (!scram_) return malformed();
+            auto is_verified = scram_->verify(as_text(body));
+            is_server_verified_ = is_verified.has_value();
+            return is_verified;
+        }
+        default:
+            return fail(Errc::unsupported, "the server asks for a method that a credential cannot answer");
+    }
+}
+
+Result<> Login::begin_scram(Bytes mechanisms, ByteVector& out) {
+    Cursor cursor(mechanisms);
+    bool is_offered = false;
+    for (auto name = cursor.c_string(); cursor.ok() && !name.empty(); name = cursor.c_string()) {
+        is_offered = is_offered || name == ScramClient::mechanism;
+    }
+    if (!cursor.finished()) return malformed();
+    if (!is_offered) return fail(Errc::unsupported, "the server does not offer SCRAM-SHA-256");
+    // The server takes the user of the start-up message; the one in here is ignored.
+    scram_.emplace("", password_, make_nonce());
+    method_ = "scram-sha-256";
+    const std::string first = scram_->first_message();
+    MessageWriter writer(out);
+    writer.begin('p')
+        .text(ScramClient::mechanism)
+        .u32(static_cast<std::uint32_t>(first.size()))
+        .bytes(as_bytes(first))
+        .end();
+    return {};
+}
+
+Result<> Login::finish() {
+    if (scram_ && !is_server_verified_) {
+        return fail(Errc::denied, "the server ended SCRAM without proving that it knows the password");
+    }
+    return {};
+}
+
+}  // namespace assent::wire::postgres
