@@ -92,7 +92,7 @@ Playground::~Playground() {
 
 kernel::RedirectOptions Playground::options() const {
     return {
-        .bpffs = bpffs_, .ports = ports_, .resolvers = {*model::IpAddress::parse("127.0.0.1")}, .daemon_cgroup = daemon_};
+        .bpffs = bpffs_, .ports = ports_, .resolvers = {*model::IpAddress::parse("127.0.0.77")}, .daemon_cgroup = daemon_};
 }
 
 std::unique_ptr<kernel::Redirect> Playground::open() const {

@@ -1,5 +1,6 @@
 #include "kernel/programs.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 
 #include <assent_programs.skel.h>
 #include <bpf/bpf.h>
@@ -87,12 +89,39 @@ Result<> pin_new(const Pins& pins, bpf_object* object) {
     return {};
 }
 
+Result<std::uint64_t> own_netns_cookie() {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof(cookie);
+    if (!socket.is_open() || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+        return fail_errno("the network namespace's cookie (Linux 5.15 or later is needed)", errno);
+    return cookie;
+}
+
 std::unexpected<Error> refused(int error) {
     return fail(Errc::unsupported, fmt::format("the kernel refuses the BPF programs: {}{}{}", std::strerror(error),
                                                last_complaint.empty() ? "" : ": ", last_complaint));
 }
 
 }  // namespace
+
+Result<assent_config> make_configuration(const std::vector<std::uint16_t>& ports) {
+    assent_config out{};
+    if (ports.empty() || ports.size() > ASSENT_PORTS_MAXIMUM)
+        return fail(Errc::invalid, fmt::format("the proxy takes 1 to {} ports", ASSENT_PORTS_MAXIMUM));
+    out.abi_version = ASSENT_ABI_VERSION;
+    for (const auto port : ports) {
+        if (port == 0 || port >= ASSENT_PORT_LIMIT)
+            return fail(Errc::invalid,
+                        fmt::format("proxy port {} is not below {}: others could take it", port, ASSENT_PORT_LIMIT));
+        out.ports[out.port_count++] = port;
+        out.port_bits[port / 64] |= std::uint64_t{1} << (port % 64U);
+    }
+    const auto cookie = own_netns_cookie();
+    if (!cookie) return std::unexpected(cookie.error());
+    out.host_netns_cookie = *cookie;
+    return out;
+}
 
 void Programs::Close::operator()(assent_programs* skeleton) const { assent_programs__destroy(skeleton); }
 

@@ -45,4 +45,7 @@ private:
     std::vector<std::string> missing_;  // programs that this kernel does not take
 };
 
+// For these proxy ports, in this network namespace. Errc::invalid: a port that others could take.
+[[nodiscard]] Result<assent_config> make_configuration(const std::vector<std::uint16_t>& ports);
+
 }  // namespace assent::kernel

@@ -72,33 +72,6 @@ Event::Kind kind_of(std::uint32_t kind) {
     }
 }
 
-Result<std::uint64_t> own_netns_cookie() {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof(cookie);
-    if (!socket.is_open() || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
-        return fail_errno("the network namespace's cookie (Linux 5.15 or later is needed)", errno);
-    return cookie;
-}
-
-Result<assent_config> configuration(const std::vector<std::uint16_t>& ports) {
-    assent_config out{};
-    if (ports.empty() || ports.size() > ASSENT_PORTS_MAXIMUM)
-        return fail(Errc::invalid, fmt::format("the proxy takes 1 to {} ports", ASSENT_PORTS_MAXIMUM));
-    out.abi_version = ASSENT_ABI_VERSION;
-    for (const auto port : ports) {
-        if (port == 0 || port >= ASSENT_PORT_LIMIT)
-            return fail(Errc::invalid,
-                        fmt::format("proxy port {} is not below {}: others could take it", port, ASSENT_PORT_LIMIT));
-        out.ports[out.port_count++] = port;
-        out.port_bits[port / 64] |= std::uint64_t{1} << (port % 64U);
-    }
-    const auto cookie = own_netns_cookie();
-    if (!cookie) return std::unexpected(cookie.error());
-    out.host_netns_cookie = *cookie;
-    return out;
-}
-
 class KernelRedirect final : public Redirect {
 public:
     KernelRedirect(Pins pins, Programs programs, CgroupPaths paths)
@@ -156,7 +129,7 @@ private:
 };
 
 Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted) {
-    const auto settings = configuration(options.ports);
+    const auto settings = make_configuration(options.ports);
     if (!settings) return std::unexpected(settings.error());
     if (auto set = set_resolvers(options.resolvers); !set) return set;
     if (auto set = programs_.configure(*settings); !set) return set;
@@ -287,6 +260,13 @@ Result<std::vector<std::string>> KernelRedirect::check() {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> repaired;
     if (is_detached_) return repaired;
+    if (!std::filesystem::exists(pins_.folder)) {
+        is_detached_ = true;
+        governed_.clear();
+        repaired.push_back(
+            fmt::format("{} is gone: root has detached everything, and no agent is governed", pins_.folder.string()));
+        return repaired;
+    }
     for (const auto& path : wanted_)
         if (auto done = repair(path, true, repaired); !done) return std::unexpected(done.error());
     for (const auto& path : watch_.matching(unit_patterns_)) {

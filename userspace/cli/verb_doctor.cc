@@ -1,0 +1,86 @@
+// assent doctor: what this kernel can do and what agents can still open, proved by trying.
+#include <fmt/format.h>
+
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "control/client.h"
+#include "kernel/probe.h"
+
+namespace assent::cli {
+namespace {
+
+nlohmann::json to_json(const kernel::Report& report, bool is_answering) {
+    auto facts = nlohmann::json::array();
+    for (const auto& fact : report.facts) {
+        nlohmann::json each{{"name", fact.name}, {"value", fact.value}, {"good", fact.is_good}};
+        if (!fact.is_good) each["advice"] = fact.advice;
+        facts.push_back(std::move(each));
+    }
+    auto agents = nlohmann::json::array();
+    for (const auto& kind : report.agents) {
+        auto trials = nlohmann::json::array();
+        for (const auto& trial : kind.trials)
+            trials.push_back({{"name", trial.name},
+                              {"what", trial.what},
+                              {"result", kernel::to_text(trial.reach)},
+                              {"detail", trial.detail},
+                              {"promised", trial.is_promised}});
+        agents.push_back({{"agent", kind.agent}, {"what", kind.what}, {"trials", std::move(trials)}});
+    }
+    return {
+        {"good", report.is_good()}, {"daemon", is_answering}, {"facts", std::move(facts)}, {"agents", std::move(agents)}};
+}
+
+std::string cell(const kernel::Trial& trial) {
+    if (trial.reach == kernel::Reach::refused) return "refused";
+    if (trial.reach == kernel::Reach::redirected) return trial.detail.empty() ? "to assent" : "to assent*";
+    const auto* text = kernel::to_text(trial.reach);
+    return trial.is_promised ? fmt::format("{}!", text) : std::string(text);
+}
+
+void print_report(const kernel::Report& report, bool is_answering) {
+    Fields facts;
+    facts.add("assentd", is_answering ? "answers" : "does not answer");
+    for (const auto& fact : report.facts)
+        facts.add(fact.name, fact.is_good ? fact.value : fmt::format("{}  ({})", fact.value, fact.advice));
+    fmt::print("{}\nWhat an agent can open, each tried just now:\n\n", facts.to_text());
+    Table table({{"WAY"}, {"RUN"}, {"UNIT"}, {"ROOT UNIT"}});
+    const auto& first = report.agents.front().trials;
+    for (std::size_t row = 0; row < first.size(); ++row) {
+        std::vector<std::string> cells{first[row].what};
+        for (const auto& kind : report.agents) cells.push_back(row < kind.trials.size() ? cell(kind.trials[row]) : "");
+        table.add(std::move(cells));
+    }
+    table.print();
+    fmt::print(
+        "\nRUN: started by `assent run`. UNIT: a governed unit of an ordinary user. ROOT UNIT: one that runs as root.\n"
+        "open: assent does not see it. For units, close it with RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6,\n"
+        "SystemCallFilter=~@io-uring and an ordinary User=.  open!: assent promises that it is closed, and here it is "
+        "not.\n");
+}
+
+void diagnose(Context& context) {
+    const auto settings = context.settings().value_or(policy::Settings{});
+    context.exit_code = exit_ok;
+    const auto answer = control::ask(context.control_socket(), {{"verb", "whoami"}});
+    const auto report = kernel::probe_host(settings.bpffs);
+    if (!report) return context.print_error(report.error());
+    if (context.is_json)
+        fmt::print("{}\n", to_json(*report, answer.has_value()).dump());
+    else
+        print_report(*report, answer.has_value());
+    context.exit_code = report->is_good() ? exit_ok : exit_failed;
+}
+
+}  // namespace
+
+void add_verb_doctor(CLI::App& app, Context& context) {
+    auto* verb =
+        app.add_subcommand("doctor", "What this kernel can do and what agents can still open, proved by trying (root)");
+    verb->footer(
+        "Works with assentd dead or alive: it uses cgroups and programs of its own, which are gone when it ends.\n"
+        "Exit code 0: all that assent promises holds here. 1: something does not.");
+    verb->callback([&context] { diagnose(context); });
+}
+
+}  // namespace assent::cli

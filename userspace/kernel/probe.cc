@@ -1,0 +1,318 @@
+#include "kernel/probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/fd.h"
+#include "kernel/cgroup.h"
+#include "kernel/confine.h"
+#include "kernel/identity.h"
+#include "kernel/pins.h"
+#include "kernel/ports.h"
+#include "kernel/probe_trials.h"
+#include "kernel/programs.h"
+#include "kernel/redirect.h"
+
+namespace assent::kernel {
+namespace {
+
+constexpr uid_t nobody = 65534;
+
+std::string first_line(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    std::string line;
+    std::getline(in, line);
+    return line;
+}
+
+Result<> enter(const std::filesystem::path& folder) {
+    const Fd members(::open((folder / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    if (!members.is_open() || ::write(members.get(), "0", 1) != 1)
+        return fail_errno(fmt::format("entering {}", folder.string()), errno);
+    return {};
+}
+
+// Two cgroups that are there for the trials alone.
+class ThrowAway {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<ThrowAway>> make() {
+        const auto root = cgroup_root();
+        if (!root) return std::unexpected(root.error());
+        const auto own = cgroup_path_of_process(::getpid());
+        if (!own) return std::unexpected(own.error());
+        std::unique_ptr<ThrowAway> out(
+            new ThrowAway(*root / fmt::format("assent-doctor-{}", ::getpid()), cgroup_folder(*root, *own)));
+        for (const auto& folder : {out->top_, out->daemon(), out->governed()})
+            if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+                return fail_errno(fmt::format("making {}", folder.string()), errno);
+        if (auto entered = enter(out->daemon()); !entered) return std::unexpected(entered.error());
+        return out;
+    }
+    ~ThrowAway() {
+        static_cast<void>(enter(home_));
+        ::rmdir(daemon().c_str());
+        ::rmdir(governed().c_str());
+        ::rmdir(top_.c_str());
+    }
+    ThrowAway(const ThrowAway&) = delete;
+    ThrowAway& operator=(const ThrowAway&) = delete;
+    [[nodiscard]] std::filesystem::path daemon() const { return top_ / "daemon"; }
+    [[nodiscard]] std::filesystem::path governed() const { return top_ / "governed"; }
+
+private:
+    ThrowAway(std::filesystem::path top, std::filesystem::path home) : top_(std::move(top)), home_(std::move(home)) {}
+    std::filesystem::path top_;
+    std::filesystem::path home_;
+};
+
+Result<std::vector<Fd>> attach(const std::vector<Program>& programs, const std::filesystem::path& cgroup) {
+    std::vector<Fd> links;
+    const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder.is_open()) return fail_errno(cgroup.string(), errno);
+    for (const auto& program : programs) {
+        Fd link(
+            bpf_link_create(program.descriptor, folder.get(), static_cast<bpf_attach_type>(program.attach_type), nullptr));
+        if (!link.is_open()) return fail_errno(fmt::format("attaching {} to a cgroup", program.name), errno);
+        links.push_back(std::move(link));
+    }
+    return links;
+}
+
+Fd loopback_socket(int family, int type, std::uint16_t& port) {
+    Fd socket(::socket(family, type | SOCK_CLOEXEC, 0));
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    sockaddr_storage storage{};
+    const model::Endpoint endpoint{*model::IpAddress::parse(family == AF_INET6 ? "::1" : "127.0.0.1"), port};
+    socklen_t size = endpoint.to(storage);
+    auto* address = reinterpret_cast<sockaddr*>(&storage);
+    if (!socket.is_open() || ::bind(socket.get(), address, size) != 0) return {};
+    if (type == SOCK_STREAM && ::listen(socket.get(), 16) != 0) return {};
+    if (::getsockname(socket.get(), address, &size) == 0)
+        if (const auto bound = model::Endpoint::from(storage)) port = bound->port;
+    return socket;
+}
+
+// The ungoverned side: the proxy's listeners answer 'p' to a connection whose origin is known and '?' to others, elsewhere's
+// answer 'e'.
+class Listeners {
+public:
+    Listeners(int accepted_map, std::uint16_t proxy_port) : accepted_map_(accepted_map) {
+        ground.proxy_port = proxy_port;
+        proxy_[0] = loopback_socket(AF_INET, SOCK_STREAM, ground.proxy_port);
+        proxy_[1] = loopback_socket(AF_INET6, SOCK_STREAM, ground.proxy_port);
+        elsewhere_[0] = loopback_socket(AF_INET, SOCK_STREAM, ground.elsewhere_tcp4);
+        elsewhere_[1] = loopback_socket(AF_INET6, SOCK_STREAM, ground.elsewhere_tcp6);
+        udp_ = loopback_socket(AF_INET, SOCK_DGRAM, ground.elsewhere_udp);
+        outside_ = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const sockaddr_in to{.sin_family = AF_INET,
+                             .sin_port = htons(ground.elsewhere_udp),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)},
+                             .sin_zero = {}};
+        if (::connect(outside_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0)
+            ground.outside_socket = outside_.get();
+    }
+
+    // Answers until `until` is readable or closed by its other end.
+    void serve(int until) const {
+        std::array<pollfd, 5> waited{pollfd{until, POLLIN, 0}, pollfd{proxy_[0].get(), POLLIN, 0},
+                                     pollfd{proxy_[1].get(), POLLIN, 0}, pollfd{elsewhere_[0].get(), POLLIN, 0},
+                                     pollfd{elsewhere_[1].get(), POLLIN, 0}};
+        while (::poll(waited.data(), waited.size(), 30'000) > 0 && waited[0].revents == 0)
+            for (std::size_t at = 1; at < waited.size(); ++at)
+                if ((waited[at].revents & POLLIN) != 0) answer(waited[at].fd, at <= 2);
+    }
+
+    TrialGround ground;
+
+private:
+    void answer(int listener, bool is_proxy) const {
+        const Fd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+        if (!accepted.is_open()) return;
+        assent_origin origin{};
+        const int key = accepted.get();
+        const bool is_known =
+            is_proxy && bpf_map_lookup_elem(accepted_map_, &key, &origin) == 0 && origin.is_redirected != 0;
+        const char letter = !is_proxy ? 'e' : is_known ? 'p' : '?';
+        static_cast<void>(::send(accepted.get(), &letter, 1, MSG_NOSIGNAL));
+    }
+
+    int accepted_map_;
+    std::array<Fd, 2> proxy_;
+    std::array<Fd, 2> elsewhere_;
+    Fd udp_;
+    Fd outside_;
+};
+
+std::string as_line(const Trial& trial) {
+    return nlohmann::json{trial.name, trial.what, trial.detail, static_cast<int>(trial.reach), trial.is_promised}.dump() +
+           "\n";
+}
+
+struct Kind {
+    const char* agent;
+    const char* what;
+    bool is_run;
+    bool is_root;
+};
+constexpr std::array kinds = {
+    Kind{"run", "a command started by `assent run`", true, false},
+    Kind{"unit", "a governed unit of an ordinary user, with nothing else restricted", false, false},
+    Kind{"root-unit", "a governed unit that runs as root", false, true},
+};
+
+[[noreturn]] void be_agent(const Kind& kind, const TrialGround& ground, const std::filesystem::path& cgroup, int output) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bool is_ready = enter(cgroup).has_value();
+    if (!kind.is_root)
+        is_ready &= ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
+                    ::setresuid(nobody, nobody, nobody) == 0;
+    if (kind.is_run) is_ready &= ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && filter_system_calls().has_value();
+    std::string text;
+    if (is_ready)
+        for (const auto& trial : run_trials(ground, kind.is_run, kind.is_root)) text += as_line(trial);
+    static_cast<void>(!::write(output, text.data(), text.size()));
+    ::_exit(0);
+}
+
+Result<Trials> try_as(const Kind& kind, const Listeners& listeners, const std::filesystem::path& cgroup) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe", errno);
+    Fd input(ends[0]);
+    Fd output(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno("fork", errno);
+    if (child == 0) be_agent(kind, listeners.ground, cgroup, output.get());
+    output.reset();
+    listeners.serve(input.get());
+    Trials out{.agent = kind.agent, .what = kind.what, .trials = {}};
+    std::string text;
+    std::array<char, 4096> buffer{};
+    pollfd waited{input.get(), POLLIN, 0};
+    for (ssize_t size = 0; ::poll(&waited, 1, 1000) > 0 && (size = ::read(input.get(), buffer.data(), buffer.size())) > 0;)
+        text.append(buffer.data(), static_cast<std::size_t>(size));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto read = nlohmann::json::parse(line, nullptr, false);
+        if (!read.is_array() || read.size() != 5) continue;
+        out.trials.push_back({read[0], read[1], read[2], static_cast<Reach>(read[3].get<int>()), read[4]});
+    }
+    if (out.trials.empty()) return fail(Errc::internal, fmt::format("the trials as '{}' did not come back", kind.agent));
+    return out;
+}
+
+void add_governed(const Pins& pins, const CgroupPaths& paths, std::vector<Fact>& facts) {
+    std::string governed;
+    for (const auto id : pinned_cgroups(pins))
+        if (const auto path = paths.path_of(id)) governed += (governed.empty() ? "" : " ") + *path;
+    facts.push_back({"governed", governed.empty() ? "nothing" : governed, !governed.empty(),
+                     "start assentd; it attaches what `govern` names"});
+    std::string ports;
+    for (const auto port : pinned_ports(pins.folder.parent_path()))
+        ports += fmt::format("{}{}", ports.empty() ? "" : " ", port);
+    facts.push_back({"proxy ports", ports.empty() ? "none" : ports, true, {}});
+}
+
+std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths& paths, const Programs& programs) {
+    std::vector<Fact> out;
+    utsname name{};
+    ::uname(&name);
+    out.push_back({"kernel", name.release, true, {}});
+    out.push_back({"cgroup 2", paths.root().string(), true, {}});
+    out.push_back({"getpeername hooks", programs.missing().empty() ? "yes" : "no", true, {}});
+    const auto modules = first_line("/sys/kernel/security/lsm");
+    const bool has_lsm = modules.find("bpf") != std::string::npos;
+    out.push_back({"BPF security module", has_lsm ? "active" : "not active", true, {}});
+    const int start = unprivileged_port_start();
+    out.push_back({"first unprivileged port", fmt::format("{}", start), start >= 600,
+                   "with a lower net.ipv4.ip_unprivileged_port_start others can take the proxy's place; set it to 1024"});
+    const auto scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
+    const bool is_traceable = scope.empty() || scope == "0";
+    out.push_back(
+        {"ptrace of one's own processes", is_traceable ? "allowed" : fmt::format("restricted ({})", scope), true, {}});
+    std::string resolvers;
+    for (const auto& address : host_resolvers()) resolvers += (resolvers.empty() ? "" : " ") + address.to_text();
+    out.push_back({"resolvers", resolvers, true, {}});
+    add_governed(Pins(bpffs), paths, out);
+    return out;
+}
+
+}  // namespace
+
+bool Report::is_good() const {
+    const auto is_kept = [](const Trial& trial) {
+        return !trial.is_promised || trial.reach == Reach::refused || trial.reach == Reach::redirected;
+    };
+    return std::ranges::all_of(facts, &Fact::is_good) &&
+           std::ranges::all_of(agents, [&](const Trials& kind) { return std::ranges::all_of(kind.trials, is_kept); });
+}
+
+const char* to_text(Reach reach) noexcept {
+    switch (reach) {
+        case Reach::open:
+            return "open";
+        case Reach::refused:
+            return "refused";
+        case Reach::redirected:
+            return "redirected";
+        default:
+            return "unknown";
+    }
+}
+
+Result<Report> probe_host(const std::filesystem::path& bpffs) {
+    if (::geteuid() != 0) return fail(Errc::denied, "the probes load programs into the kernel: run it as root");
+    const auto root = cgroup_root();
+    if (!root) return std::unexpected(root.error());
+    const auto paths = CgroupPaths::open(*root);
+    if (!paths) return std::unexpected(paths.error());
+    const auto programs = Programs::load(nullptr);
+    if (!programs) return std::unexpected(programs.error());
+    Report out;
+    out.facts = facts_of(bpffs, *paths, *programs);
+
+    const auto place = ThrowAway::make();
+    if (!place) return std::unexpected(place.error());
+    const auto ports = choose_ports(1, bpffs);
+    if (!ports) return std::unexpected(ports.error());
+    const auto settings = make_configuration(*ports);
+    if (!settings) return std::unexpected(settings.error());
+    if (auto done = programs->configure(*settings); !done) return std::unexpected(done.error());
+    const auto accepting = attach({programs->accept()}, (*place)->daemon());
+    if (!accepting) return std::unexpected(accepting.error());
+    const auto governing = attach(programs->governing(), (*place)->governed());
+    if (!governing) return std::unexpected(governing.error());
+    const Listeners listeners(programs->map("accepted"), ports->front());
+    for (const auto& kind : kinds) {
+        auto tried = try_as(kind, listeners, (*place)->governed());
+        if (!tried) return std::unexpected(tried.error());
+        out.agents.push_back(std::move(*tried));
+    }
+    return out;
+}
+
+}  // namespace assent::kernel
