@@ -1,0 +1,20 @@
+// One session's records in order, with their bodies, as a person or a program wants to read them.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+
+namespace assent::record {
+
+// Gives each record of the session: the leaf's members as they are, and "texts": {name: text} for its bodies; a body
+// `result` is "result": {columns, rows, is_cut} instead. Erased bodies are named in "erased". False from `each` stops.
+// `session` is whole (find_session).
+[[nodiscard]] Result<> replay_session(const std::filesystem::path& folder, std::string_view session,
+                                      const std::function<bool(const nlohmann::json&)>& each);
+
+}  // namespace assent::record

@@ -1,0 +1,146 @@
+#include "record/session_list.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "base/limits.h"
+#include "model/record.h"
+#include "record/reader.h"
+
+namespace assent::record {
+namespace {
+
+using nlohmann::json;
+using Leaf = nlohmann::ordered_json;
+
+void copy(json& out, const Leaf& from, const char* key) {
+    const auto found = from.find(key);
+    if (found != from.end() && (found->is_string() || found->is_number() || found->is_boolean())) out[key] = *found;
+}
+
+void count(json& row, const char* key) { row[key] = row.value(key, 0) + 1; }
+
+bool is_text(const Leaf& leaf, const char* key, std::string_view text) {
+    const auto found = leaf.find(key);
+    return found != leaf.end() && found->is_string() && found->get_ref<const std::string&>() == text;
+}
+
+class Collector {
+public:
+    explicit Collector(const SessionFilter& filter) : filter_(filter) {}
+
+    void see(const Entry& entry) {
+        namespace type = model::record_type;
+        const std::string session(entry.start.session);
+        if (session.empty()) return;
+        if (entry.start.type == type::flow_opened) return open(entry, session);
+        const auto found = rows_.find(session);
+        if (found == rows_.end()) return;
+        const bool tells = entry.start.type == type::command || entry.start.type == type::flow_closed ||
+                           entry.start.type == type::hold_opened || entry.start.type == type::outcome;
+        const auto leaf = tells ? parse_leaf(entry.leaf) : std::nullopt;
+        if (leaf) add(found->second, entry, *leaf);
+    }
+
+    std::vector<json> take() {
+        std::vector<json> out;
+        for (const auto& session : order_) out.push_back(std::move(rows_[session]));
+        return out;
+    }
+
+private:
+    void open(const Entry& entry, const std::string& session) {
+        const auto leaf = parse_leaf(entry.leaf);
+        if (!leaf) return;
+        if (filter_.since && parse_time(entry.start.time, {}).value_or(WallTime::min()) < *filter_.since) return;
+        if (!filter_.target.empty() && !is_text(*leaf, "target", filter_.target)) return;
+        json row = {{"session", session}, {"opened", entry.start.time}, {"commands", 0}, {"denied", 0}, {"held", 0},
+                    {"errors", 0}};
+        copy(row, *leaf, "target");
+        copy(row, *leaf, "asked_for");
+        const auto agent = leaf->find("agent");
+        const bool has_agent = agent != leaf->end() && agent->is_object();
+        if (!filter_.agent.empty() && !(has_agent && is_text(*agent, "name", filter_.agent))) return;
+        if (has_agent) {
+            for (const char* key : {"uid", "exe", "purpose", "pid", "runner"}) copy(row, *agent, key);
+            if (agent->contains("name") && (*agent)["name"].is_string()) row["agent"] = (*agent)["name"];
+        }
+        if (!rows_.emplace(session, std::move(row)).second) return;
+        order_.push_back(session);
+        if (order_.size() <= filter_.limit) return;
+        rows_.erase(order_.front());
+        order_.pop_front();
+    }
+
+    static void add(json& row, const Entry& entry, const Leaf& leaf) {
+        namespace type = model::record_type;
+        if (entry.start.type == type::command) {
+            if (!is_text(leaf, "kind", "startup")) count(row, "commands");
+            if (is_text(leaf, "enforced", "deny")) count(row, "denied");
+            copy(row, leaf, "database");
+            copy(row, leaf, "user");
+        } else if (entry.start.type == type::hold_opened) {
+            count(row, "held");
+        } else if (entry.start.type == type::outcome) {
+            if (leaf.contains("error")) count(row, "errors");
+        } else {
+            row["closed"] = entry.start.time;
+            for (const char* key : {"why", "violation", "bytes_in", "bytes_out", "duration_us"}) copy(row, leaf, key);
+        }
+    }
+
+    const SessionFilter& filter_;
+    std::unordered_map<std::string, json> rows_;  // at most filter_.limit
+    std::deque<std::string> order_;               // as they were opened
+};
+
+}  // namespace
+
+Result<SessionList> list_sessions(const std::filesystem::path& folder, const SessionFilter& filter) {
+    ReadOptions options;
+    options.since = filter.since;
+    auto reader = Reader::open(folder, options);
+    if (!reader) return std::unexpected(reader.error());
+    Collector collector(filter);
+    SessionList out;
+    for (;;) {
+        auto entry = reader->next();
+        if (!entry) {
+            if (entry.error().code != Errc::malformed) return std::unexpected(entry.error());
+            out.warnings.push_back(entry.error().message);
+            continue;
+        }
+        if (!*entry) break;
+        collector.see(**entry);
+    }
+    out.sessions = collector.take();
+    return out;
+}
+
+Result<std::string> find_session(const std::filesystem::path& folder, std::string_view prefix) {
+    constexpr std::size_t shown = 5;
+    auto reader = Reader::open(folder);
+    if (!reader) return std::unexpected(reader.error());
+    std::set<std::string> found;
+    for (;;) {
+        const auto entry = reader->next();
+        if (!entry && entry.error().code != Errc::malformed) return std::unexpected(entry.error());
+        if (!entry) continue;
+        if (!*entry) break;
+        const auto session = (*entry)->start.session;
+        if (session.empty() || !session.starts_with(prefix)) continue;
+        if (session == prefix) return std::string(prefix);
+        if (found.size() <= shown) found.emplace(session);
+    }
+    if (found.empty())
+        return fail(Errc::not_found, fmt::format("the log has no session '{}'; `assent sessions` lists them", prefix));
+    if (found.size() == 1) return *found.begin();
+    return fail(Errc::invalid, fmt::format("several sessions begin with '{}': {}{}", prefix, fmt::join(found, ", "),
+                                           found.size() > shown ? ", …" : ""));
+}
+
+}  // namespace assent::record
