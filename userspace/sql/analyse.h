@@ -28,7 +28,8 @@ class MaskLookup {
 public:
     virtual ~MaskLookup() = default;
     // The strongest first; empty when the column is not masked.
-    [[nodiscard]] virtual std::vector<MaskedColumn> masks_of(std::string_view schema, std::string_view relation, std::string_view column) const = 0;
+    [[nodiscard]] virtual std::vector<MaskedColumn> masks_of(std::string_view schema, std::string_view relation,
+                                                             std::string_view column) const = 0;
     // May any column of the relation be masked (its columns need not be known).
     [[nodiscard]] virtual bool may_mask(std::string_view schema, std::string_view relation) const = 0;
 };
@@ -40,12 +41,12 @@ struct StatementFacts {
     bool returns_rows = false;
     model::CopyFormat copy_format = model::CopyFormat::none;  // COPY TO STDOUT; `other` with masks is a mask_denial
     model::ResultMasks masks;
-    std::string prepares;       // PREPARE: the name it makes
-    std::string executes;       // EXECUTE: the name it runs
-    std::string deallocates;    // DEALLOCATE: the name, "*" for ALL and DISCARD ALL
-    std::string declares;       // DECLARE: the cursor; its `masks` are those that FETCH will need
-    std::string fetches;        // FETCH, MOVE
-    std::string closes;         // CLOSE: the cursor, "*" for ALL
+    std::string prepares;                    // PREPARE: the name it makes
+    std::string executes;                    // EXECUTE: the name it runs
+    std::string deallocates;                 // DEALLOCATE: the name, "*" for ALL and DISCARD ALL
+    std::string declares;                    // DECLARE: the cursor; its `masks` are those that FETCH will need
+    std::string fetches;                     // FETCH, MOVE
+    std::string closes;                      // CLOSE: the cursor, "*" for ALL
     std::shared_ptr<const Parsed> prepared;  // PREPARE: the statement inside, as a text of its own
 };
 
@@ -66,7 +67,7 @@ struct Analysis {
 
 struct Environment {
     const Catalog* catalog = nullptr;
-    const MaskLookup* masks = nullptr;  // null: nothing is masked
+    const MaskLookup* masks = nullptr;                                                    // null: nothing is masked
     std::function<bool(std::string_view schema, std::string_view function)> is_harmless;  // harmless_functions of the policy
     // Statements by name, made by PREPARE or by a Parse message; null when there is none of that name.
     std::function<std::shared_ptr<const Parsed>(std::string_view name)> prepared;

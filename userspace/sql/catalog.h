@@ -12,6 +12,10 @@
 
 #include "base/result.h"
 
+namespace YAML {
+class Node;
+}
+
 namespace assent::sql {
 
 // A name as a statement wrote it, after folding. An empty schema means: find it by search_path.
@@ -23,7 +27,8 @@ struct Name {
 
 struct Column {
     std::string name;
-    std::uint32_t type = 0;  // pg_type oid
+    std::uint32_t type = 0;     // pg_type oid
+    bool is_generated = false;  // COPY leaves it out
     auto operator<=>(const Column&) const = default;
 };
 
@@ -31,11 +36,13 @@ struct Relation {
     std::uint32_t oid = 0;
     std::string schema;  // of a temporary relation: "pg_temp"
     std::string name;
-    char kind = 0;  // pg_class.relkind
+    char kind = 0;                // pg_class.relkind
     std::vector<Column> columns;  // in order of attnum, dropped ones left out
     // Every relation that may be reached through this one: by views, rules, inheritance or partitions, transitively,
     // "schema.name". Itself is not in it.
     std::vector<Name> reaches;
+    // Those of `reaches` that are parents, children or partitions: their columns of the same name are the same data.
+    std::vector<Name> relatives;
 };
 
 // One question for the server: an SQL text with text parameters ($1, $2 …), every name and operator in it qualified with
@@ -51,9 +58,11 @@ class Catalog {
 public:
     // Asks for search_path, current and session user, and whatever of `relations` and `functions` is not known yet.
     // Nothing when all of it is known.
-    [[nodiscard]] std::optional<Question> question(const std::vector<Name>& relations, const std::vector<Name>& functions) const;
+    [[nodiscard]] std::optional<Question> question(const std::vector<Name>& relations,
+                                                   const std::vector<Name>& functions) const;
     // Takes the rows of the answer; names that were asked for and did not come are known to be absent.
-    [[nodiscard]] Result<> learn(const std::vector<Name>& relations, const std::vector<Name>& functions, const std::vector<Row>& rows);
+    [[nodiscard]] Result<> learn(const std::vector<Name>& relations, const std::vector<Name>& functions,
+                                 const std::vector<Row>& rows);
     // A YAML file for `policy explain --catalog`; the format is documented in catalog_file.cc.
     [[nodiscard]] static Result<Catalog> from_yaml(std::string_view text);
     // For explain without a catalog: unqualified names are in `public`, everything exists, columns are not known.
@@ -66,22 +75,44 @@ public:
     // nullptr: absent or not known; `is_known` tells which.
     [[nodiscard]] const Relation* relation(const Name& name) const;
     [[nodiscard]] bool is_known(const Name& relation) const;
+    // One that another reaches, by its full name, with its columns; nullptr: not known.
+    [[nodiscard]] const Relation* reached(const Name& name) const;
+
+    // The schema that an unqualified CREATE goes to; empty: none.
+    [[nodiscard]] const std::string& creation_schema() const noexcept { return creation_schema_; }
+    // Only for explain without a catalog: the names of columns stand for themselves.
+    [[nodiscard]] bool assumes_public() const noexcept { return assumes_public_; }
+    [[nodiscard]] bool knows_function(const Name& name) const;
+    // May a function outside pg_catalog of that name give several rows.
+    [[nodiscard]] bool may_return_set(const Name& name) const;
 
     // Where a function name may lead: schemas that hold one of that name, in search_path order (pg_catalog included).
     [[nodiscard]] std::vector<std::string> function_schemas(const Name& name) const;
 
-    [[nodiscard]] const std::vector<std::string>& search_path() const noexcept { return search_path_; }  // effective, implicit ones included
+    [[nodiscard]] const std::vector<std::string>& search_path() const noexcept {
+        return search_path_;
+    }  // effective, implicit ones included
     [[nodiscard]] const std::string& current_user() const noexcept { return current_user_; }
     [[nodiscard]] const std::string& session_user() const noexcept { return session_user_; }
 
 private:
+    [[nodiscard]] Result<> read_file(const YAML::Node& root);
+    [[nodiscard]] std::vector<std::string> file_function_schemas(const Name& name) const;
+
     bool knows_session_ = false;
     bool assumes_public_ = false;
+    bool is_file_ = false;  // all that exists is in it
     std::vector<std::string> search_path_;
     std::string current_user_;
     std::string session_user_;
     std::map<Name, std::optional<Relation>> relations_;  // keyed as written; absent: nullopt
-    std::map<Name, std::vector<std::string>> functions_;
+    std::map<Name, Relation> reached_;                   // keyed by full name
+    struct Functions {
+        std::vector<std::string> schemas;
+        bool may_return_set = false;
+    };
+    std::string creation_schema_;
+    std::map<Name, Functions> functions_;
 };
 
 }  // namespace assent::sql

@@ -18,7 +18,7 @@ struct Parsed {
     std::shared_ptr<const Tree> tree;  // null: not parsed; `failure` says why, and the one effect is `unknown`
     std::string failure;               // "syntax error at or near …", "deeper than 2048 nodes"
     std::size_t statement_count = 0;   // 0 for an empty query
-    std::vector<Name> relations;  // every relation name it mentions, CTE names left out, without repeats
+    std::vector<Name> relations;       // every relation name it mentions, CTE names left out, without repeats
     std::vector<Name> functions;
 };
 

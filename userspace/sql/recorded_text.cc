@@ -8,7 +8,9 @@
 namespace assent::sql {
 namespace {
 
-bool is_identifier_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & '\x80') != 0; }
+bool is_identifier_start(char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & '\x80') != 0;
+}
 bool is_identifier(char c) { return is_identifier_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '$'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -22,7 +24,8 @@ bool speaks_of_password(std::string_view text) {
 // too little.
 class Hider {
 public:
-    Hider(std::string_view text, bool hides_numbers, const Digest& key) : text_(text), hides_numbers_(hides_numbers), key_(key) {}
+    Hider(std::string_view text, bool hides_numbers, const Digest& key)
+        : text_(text), hides_numbers_(hides_numbers), key_(key) {}
 
     std::string run() {
         while (at_ < text_.size()) step();
@@ -122,7 +125,8 @@ private:
 }  // namespace
 
 bool touches_masked(const Analysis& analysis) {
-    return std::ranges::any_of(analysis.statements, [](const StatementFacts& facts) { return facts.masks.strips_error_detail; });
+    return std::ranges::any_of(analysis.statements,
+                               [](const StatementFacts& facts) { return facts.masks.strips_error_detail; });
 }
 
 std::string hidden_value(std::string_view value, const Digest& key) {
