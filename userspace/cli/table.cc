@@ -64,19 +64,23 @@ std::size_t shown_width(std::string_view text) {
     return width;
 }
 
-std::string cut_to_width(std::string_view text, std::size_t width) {
-    if (shown_width(text) <= width) return std::string(text);
-    if (width == 0) return {};
+std::size_t size_of_width(std::string_view text, std::size_t width) {
     const Utf8Locale utf8;
     std::size_t used = 0;
     std::size_t taken = 0;
     while (taken < text.size()) {
         const Character next = first_of(text.substr(taken));
-        if (used + next.width > width - 1) break;
+        if (taken > 0 && used + next.width > width) break;
         used += next.width;
         taken += next.size;
     }
-    return std::string(text.substr(0, taken)) + std::string(ellipsis);
+    return taken;
+}
+
+std::string cut_to_width(std::string_view text, std::size_t width) {
+    if (shown_width(text) <= width) return std::string(text);
+    if (width <= 1) return width == 0 ? std::string() : std::string(ellipsis);
+    return std::string(text.substr(0, size_of_width(text, width - 1))) + std::string(ellipsis);
 }
 
 std::size_t terminal_width() {

@@ -15,6 +15,9 @@ namespace assent::cli {
 // The text cut to `width` columns, with "…" as its last where something was cut.
 [[nodiscard]] std::string cut_to_width(std::string_view text, std::size_t width);
 
+// How many bytes of a text that is not empty fit into `width` columns: whole characters, at least one.
+[[nodiscard]] std::size_t size_of_width(std::string_view text, std::size_t width);
+
 // Columns of the terminal on standard output; 0 when it is none (then nothing is cut to fit).
 [[nodiscard]] std::size_t terminal_width();
 

@@ -1,0 +1,169 @@
+#include "cli/hold_screen.h"
+
+#include <pwd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/shown_text.h"
+#include "cli/daemon.h"
+#include "cli/table.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr Margin of_agent = {"    │ ", "    ┆ "};
+constexpr Margin of_field = {"  ", "  ┆ "};
+constexpr std::size_t narrowest = 20;
+
+std::string user_text(long long uid) {
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(static_cast<uid_t>(uid), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+        return fmt::format("{} (uid {})", found->pw_name, uid);
+    }
+    return fmt::format("uid {}", uid);
+}
+
+std::string time_text(const json& hold) {
+    const std::string age = "opened " + shown_duration(number_of(hold, "age_s")) + " ago";
+    if (text_of(hold, "state") != "waiting") return age;
+    return shown_duration(std::max(0LL, number_of(hold, "left_s"))) + " left, until " + text_of(hold, "deadline") + ", " +
+           age;
+}
+
+std::string agent_text(const json& hold) {
+    std::string text = text_of(hold, "agent");
+    if (const auto sets = texts_of(hold, "agent_sets"); !sets.empty()) text += " [" + joined(sets) + "]";
+    text += ", runs " + text_of(hold, "exe") + " as " + user_text(number_of(hold, "agent_uid"));
+    if (member_of(hold, "runner_uid").is_number()) text += ", started by " + user_text(number_of(hold, "runner_uid"));
+    if (!flag_of(hold, "is_agent_connected")) text += "; not connected now, it has to send the command again";
+    return text;
+}
+
+std::string target_text(const json& hold) {
+    std::string text = text_of(hold, "target");
+    if (const auto database = text_of(hold, "database"); !database.empty()) text += ", database " + database;
+    if (const auto user = text_of(hold, "database_user"); !user.empty()) text += ", as " + user;
+    if (flag_of(hold, "is_in_transaction")) text += "; inside a transaction";
+    return text;
+}
+
+std::string approvals_text(const json& hold) {
+    std::vector<std::string> all;
+    for (const json& approval : member_of(hold, "approvals")) {
+        std::string text = text_of(approval, "name");
+        if (flag_of(approval, "is_given")) {
+            text += " (given)";
+        } else {
+            std::vector<std::string> who = texts_of(approval, "users");
+            for (const auto& group : texts_of(approval, "groups")) who.push_back("group " + group);
+            text += " (" + joined(who) + ")";
+        }
+        all.push_back(text);
+    }
+    return joined(all, "; ");
+}
+
+std::string acts_text(const json& hold) {
+    std::vector<std::string> all;
+    for (const json& act : member_of(hold, "acts")) {
+        std::string text = fmt::format("{} {} {}", text_of(act, "time"), text_of(act, "person"),
+                                       flag_of(act, "approves") ? "approved" : "denied");
+        text += " " + text_of(act, "approval");
+        if (flag_of(act, "is_runner")) text += " (who started this agent)";
+        if (const auto reason = text_of(act, "reason"); !reason.empty()) text += ": " + reason;
+        all.push_back(text);
+    }
+    return joined(all, "\n");
+}
+
+void add_all(std::vector<std::string>& out, std::vector<std::string> lines) {
+    out.insert(out.end(), std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end()));
+}
+
+void add_block(std::vector<std::string>& out, std::string_view title, std::string_view text, std::size_t width) {
+    out.push_back(fmt::format("  {}", title));
+    add_all(out, behind(of_agent, text, width));
+}
+
+std::string fields_of(const json& hold) {
+    Fields fields;
+    fields.add("who", agent_text(hold));
+    fields.add("where", target_text(hold));
+    fields.add("session", text_of(hold, "session"));
+    std::string rules = joined(texts_of(hold, "rules"));
+    if (const auto message = text_of(hold, "message"); !message.empty()) rules += ": " + message;
+    fields.add("held by", rules);
+    fields.add("it would", joined(texts_of(hold, "effects")));
+    fields.add("reviewers", approvals_text(hold));
+    if (const auto acts = acts_text(hold); !acts.empty()) fields.add("answers", acts);
+    return fields.to_text();
+}
+
+}  // namespace
+
+std::vector<std::string> behind(const Margin& margin, std::string_view text, std::size_t width) {
+    const std::size_t margin_width = std::max(shown_width(margin.line), shown_width(margin.wrapped));
+    const std::size_t room = width == 0 ? 0 : std::max(width, narrowest + margin_width) - margin_width;
+    std::vector<std::string> out;
+    std::string escaped = shown_text(text, Lines::many);
+    // A tab's width depends on where it stands.
+    for (std::size_t at = escaped.find('\t'); at != std::string::npos; at = escaped.find('\t', at))
+        escaped.replace(at, 1, "    ");
+    std::string_view rest = escaped;
+    while (true) {
+        const auto end = rest.find('\n');
+        std::string_view line = rest.substr(0, end);
+        std::string_view before = margin.line;
+        do {
+            const std::size_t taken = room == 0 ? line.size() : size_of_width(line, room);
+            out.push_back(std::string(before) + std::string(line.substr(0, taken)));
+            line.remove_prefix(taken);
+            before = margin.wrapped;
+        } while (!line.empty());
+        if (end == std::string_view::npos) return out;
+        rest.remove_prefix(end + 1);
+    }
+}
+
+std::vector<std::string> hold_lines(const json& hold, std::size_t width) {
+    std::vector<std::string> out;
+    out.push_back(fmt::format("{}  {}  ({})", text_of(hold, "id"), state_text(hold), time_text(hold)));
+    std::string fields = fields_of(hold);
+    if (!fields.empty()) fields.pop_back();
+    add_all(out, behind(of_field, fields, width));
+    if (const auto purpose = text_of(hold, "purpose"); !purpose.empty()) {
+        add_block(out, "what it says it is for:", purpose, width);
+    }
+    if (const auto before = texts_of(hold, "before"); !before.empty()) {
+        out.emplace_back("  what the session did before (newest last):");
+        for (const auto& text : before) add_all(out, behind(of_agent, text, width));
+    }
+    add_block(out, "the command:", text_of(hold, "text"), width);
+    const auto parameters = texts_of(hold, "parameters");
+    if (!parameters.empty()) out.emplace_back("  with the values:");
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        add_all(out, behind(of_agent, fmt::format("${} = {}", i + 1, parameters[i]), width));
+    }
+    if (flag_of(hold, "has_escapes"))
+        out.emplace_back("  Some characters that cannot be seen are written as \\u{…} or \\x….");
+    if (!is_whole(hold)) out.emplace_back("  This is not the whole command, so it cannot be approved from here.");
+    return out;
+}
+
+bool is_whole(const json& hold) { return flag_of(hold, "is_text_whole") && member_of(hold, "parameters").is_array(); }
+
+std::string state_text(const json& hold) {
+    std::string text = text_of(hold, "state");
+    if (const auto by = text_of(hold, "decided_by"); !by.empty()) text += (text == "used" ? ", approved by " : " by ") + by;
+    if (const auto reason = text_of(hold, "reason"); !reason.empty()) text += ": " + reason;
+    return text;
+}
+
+}  // namespace assent::cli

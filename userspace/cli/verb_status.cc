@@ -1,0 +1,98 @@
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "base/shown_text.h"
+#include "cli/daemon.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+
+void print_warnings(std::string_view title, const std::vector<std::string>& lines) {
+    if (lines.empty()) return;
+    std::printf("%s\n", std::string(title).c_str());
+    for (const auto& line : lines) std::printf("  %s\n", shown_text(line).c_str());
+    std::printf("\n");
+}
+
+std::string policy_text(const json& policy) {
+    if (!policy.is_object()) return "none loaded: everything is denied";
+    std::string text = fmt::format("revision {}", number_of(policy, "revision"));
+    if (const auto digest = text_of(policy, "digest"); !digest.empty()) text += ", sha256 " + digest.substr(0, 16);
+    if (const auto loaded = text_of(policy, "loaded"); !loaded.empty()) text += ", loaded " + loaded;
+    return text;
+}
+
+std::string records_text(const json& records) {
+    std::string text;
+    if (!flag_of(records, "is_available")) {
+        text = "UNAVAILABLE, so commands are denied";
+        if (const auto why = text_of(records, "why"); !why.empty()) text += ": " + why;
+        return text;
+    }
+    text = fmt::format("{} in {} segments, {:.1f} MiB", number_of(records, "records"), number_of(records, "segments"),
+                       static_cast<double>(number_of(records, "size_bytes")) / (1024.0 * 1024.0));
+    if (const json& last = member_of(records, "last_checkpoint"); !last.is_null()) {
+        text += ", last checkpoint " + (last.is_string() ? last.get<std::string>() : last.dump());
+    }
+    return text;
+}
+
+std::string daemon_text(const json& status) {
+    std::string text = fmt::format("assentd {}, pid {}", text_of(status, "version"), number_of(status, "pid"));
+    if (const auto since = text_of(status, "since"); !since.empty()) text += ", since " + since;
+    return text;
+}
+
+void print_status(const json& status) {
+    const json& policy = member_of(status, "policy");
+    print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
+    print_warnings("NOT LOADED: the policies on disk have mistakes; the ones below are in force:",
+                   texts_of(policy, "not_loaded"));
+    print_warnings("DEGRADED: this host cannot do all that assent relies on:", texts_of(status, "degradations"));
+    const auto governed = texts_of(status, "governed");
+    Fields fields;
+    fields.add("daemon", daemon_text(status));
+    fields.add("policy", policy_text(policy));
+    fields.add("governed", governed.empty() ? "nothing" : joined(governed, "\n"));
+    fields.add("flows", std::to_string(number_of(status, "flows")));
+    fields.add("sessions", std::to_string(number_of(status, "sessions")));
+    fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
+    if (const json& records = member_of(status, "records"); records.is_object())
+        fields.add("records", records_text(records));
+    std::printf("%s", fields.to_text().c_str());
+}
+
+// What a script should not overlook: 1.
+bool is_troubled(const json& status) {
+    const json& records = member_of(status, "records");
+    const bool has_no_records = records.is_object() && !flag_of(records, "is_available");
+    return has_no_records || !texts_of(member_of(status, "policy"), "not_loaded").empty() ||
+           !texts_of(status, "degradations").empty();
+}
+
+}  // namespace
+
+void add_verb_status(CLI::App& app, Context& context) {
+    CLI::App* verb = app.add_subcommand("status", "What the daemon does, and what is wrong first");
+    verb->footer(R"(
+What weakens protection comes first: agents that are only observed, policy files that did not load, what this host cannot do.
+
+Exit codes: 0 all is well, 1 something is degraded, not loaded or cannot be recorded, 3 no daemon answers.)");
+    verb->callback([&context] {
+        const auto status = ask_daemon(context, {{"verb", "status"}});
+        if (!status) return;
+        if (is_troubled(*status)) context.exit_code = exit_failed;
+        if (context.is_json) {
+            print_json(*status);
+        } else {
+            print_status(*status);
+        }
+    });
+}
+
+}  // namespace assent::cli
