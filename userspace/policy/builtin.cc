@@ -25,12 +25,19 @@ rules:
     operations: [read]
     objects: ["setting.*"]
     verdict: allow
-  - name: builtin-client-settings     # how values are written for the client; client_encoding is a setting of its own name for UTF8 only
+  - name: builtin-client-settings     # how values are written for the client
     agents: [any]
     targets: [any]
     operations: [session]
-    objects: [setting.timezone, setting.datestyle, setting.client_encoding, setting.application_name, setting.extra_float_digits,
-              setting.intervalstyle, setting.bytea_output, setting.statement_timeout]
+    objects: [setting.timezone, setting.datestyle, setting.application_name, setting.extra_float_digits, setting.intervalstyle,
+              setting.bytea_output, setting.statement_timeout]
+    verdict: allow
+  - name: builtin-client-encoding     # at start-up, where the session watches what it becomes; later only UTF8
+    agents: [any]
+    targets: [any]
+    operations: [session]
+    objects: [setting.client_encoding]
+    when: {matches: '(?i)^(connect to .*|\s*set\s+(session\s+|local\s+)?(client_encoding\s*(=|\s+to)|names)\s*''?utf-?8''?\s*;?\s*)$'}
     verdict: allow
   - name: builtin-catalog             # reads; a function that is not known harmless is 'execute', and not covered here
     agents: [any]

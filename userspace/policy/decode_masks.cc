@@ -1,11 +1,9 @@
 // masks, harmless_functions and observe.
-#include <charconv>
-#include <limits>
-
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
 #include "policy/decode.h"
+#include "policy/timestamp.h"
 
 namespace assent::policy {
 namespace {
@@ -97,19 +95,8 @@ void decode_mask(const YamlNode& node, Decoding& decoding) {
 std::optional<WallTime> read_last_day(const YamlNode& node, Reporter& report) {
     const auto text = read_text(node, "'until'", report);
     if (!text) return std::nullopt;
-    const auto part = [&](std::size_t start, std::size_t size) {
-        int value = -1;
-        const char* first = text->data() + start;
-        const auto [end, error] = std::from_chars(first, first + size, value);
-        return error == std::errc{} && end == first + size ? value : -1;
-    };
-    if (text->size() == 10 && (*text)[4] == '-' && (*text)[7] == '-' && part(0, 4) >= 1970 && part(5, 2) > 0 &&
-        part(8, 2) > 0) {
-        const std::chrono::year_month_day day{std::chrono::year(part(0, 4)),
-                                              std::chrono::month(static_cast<unsigned>(part(5, 2))),
-                                              std::chrono::day(static_cast<unsigned>(part(8, 2)))};
-        if (day.ok()) return WallTime(std::chrono::sys_days(day) + std::chrono::days(1));
-    }
+    const auto start = read_timestamp(*text);
+    if (start && text->size() == std::string_view("2026-12-31").size()) return *start + std::chrono::days(1);
     report.mistake(node.at, fmt::format("'until' is a day as 2026-12-31, not '{}'", shown_text(*text)));
     return std::nullopt;
 }

@@ -165,7 +165,8 @@ private:
     [[nodiscard]] std::vector<const Rule*> met_by(const std::vector<ScopedRule>& rules, const JudgedEffect& judged) const;
     [[nodiscard]] std::vector<const Rule*> covering(const std::vector<ScopedRule>& rules, JudgedEffect& judged) const;
     [[nodiscard]] std::vector<const Rule*> decide(JudgedEffect& judged, model::EffectVerdict& out) const;
-    void explain_denial(model::Verdict& verdict, const std::string& message, bool is_by_rule) const;
+    [[nodiscard]] std::string said_by(const Rule& rule, const model::Effect& effect, Decision decision) const;
+    [[nodiscard]] std::string uncovered_text(const JudgedEffect& judged) const;
 
     std::shared_ptr<const PolicyContent> content_;
     std::vector<std::string> agents_;
@@ -279,54 +280,56 @@ std::vector<const Rule*> PolicyScope::decide(JudgedEffect& judged, model::Effect
     return holding.empty() ? allowing : holding;
 }
 
+std::string PolicyScope::said_by(const Rule& rule, const model::Effect& effect, Decision decision) const {
+    if (!rule.message.empty()) return rule.message;
+    if (decision == Decision::deny) return fmt::format("Rule '{}' denies {}.", rule.name, describe(effect, ""));
+    return fmt::format("Rule '{}' holds {} until '{}' approves.", rule.name, describe(effect, ""), rule.approval);
+}
+
+std::string PolicyScope::uncovered_text(const JudgedEffect& judged) const {
+    if (!is_foreign_database()) return fmt::format("No rule allows {}.", describe(judged.effect, judged.first_uncovered()));
+    return fmt::format("Target '{}' has no database '{}' in its policy.", shown_name(target_), shown_name(database_));
+}
+
 model::Verdict PolicyScope::judge(const Question& question) const {
     const Facts facts(question);
     model::Verdict verdict;
     verdict.policy_revision = revision_;
-    verdict.decision = Decision::allow;
     verdict.is_cacheable = !has_hours_ && observations_.empty();
     verdict.is_observed = std::any_of(observations_.begin(), observations_.end(),
                                       [&](const Observation* o) { return question.when < o->until; });
+    if (question.effects.empty()) {
+        verdict.message = "Nothing is known of what the command does.";
+        return verdict;
+    }
+    verdict.decision = Decision::allow;
     std::set<std::string> approvals;
     std::map<Decision, std::set<std::string>> rules;
-    std::map<Decision, std::map<std::string, std::string>>
-        messages;  // by rule, so that the order of effects does not matter
-    std::string uncovered;
+    std::map<Decision, std::map<std::string, std::string>> messages;  // by rule: the order of effects does not matter
+    std::set<std::string> uncovered;
     for (const auto& effect : question.effects) {
         JudgedEffect judged(effect, facts);
-        model::EffectVerdict effect_verdict{effect, Decision::deny, {}};
+        model::EffectVerdict one{effect, Decision::deny, {}};
         std::vector<const Rule*> decided;
-        if (!is_foreign_database()) decided = decide(judged, effect_verdict);
-        const Decision decision = effect_verdict.decision;
+        if (!is_foreign_database()) decided = decide(judged, one);
         for (const Rule* rule : decided) {
-            effect_verdict.rules.push_back(rule->name);
-            rules[decision].insert(rule->name);
-            if (decision == Decision::hold) approvals.insert(rule->approval);
-            const std::string said = decision == Decision::hold
-                                         ? fmt::format("Rule '{}' holds {} until '{}' approves.", rule->name,
-                                                       describe(effect, ""), rule->approval)
-                                         : fmt::format("Rule '{}' denies {}.", rule->name, describe(effect, ""));
-            if (decision != Decision::allow)
-                messages[decision].try_emplace(rule->name, rule->message.empty() ? said : rule->message);
+            rules[one.decision].insert(rule->name);
+            one.rules.push_back(rule->name);
+            if (one.decision == Decision::hold) approvals.insert(rule->approval);
+            if (one.decision != Decision::allow)
+                messages[one.decision].try_emplace(rule->name, said_by(*rule, effect, one.decision));
         }
-        if (decision == Decision::deny && decided.empty() && uncovered.empty()) {
-            uncovered = is_foreign_database()
-                            ? fmt::format("Target '{}' has no database '{}' in its policy.", shown_name(target_),
-                                          shown_name(database_))
-                            : fmt::format("No rule allows {}.", describe(effect, judged.first_uncovered()));
-        }
-        std::sort(effect_verdict.rules.begin(), effect_verdict.rules.end());
-        effect_verdict.rules.erase(std::unique(effect_verdict.rules.begin(), effect_verdict.rules.end()),
-                                   effect_verdict.rules.end());
-        verdict.decision = std::min(verdict.decision, decision);
-        verdict.effects.push_back(std::move(effect_verdict));
+        if (decided.empty()) uncovered.insert(uncovered_text(judged));
+        std::sort(one.rules.begin(), one.rules.end());
+        one.rules.erase(std::unique(one.rules.begin(), one.rules.end()), one.rules.end());
+        verdict.decision = std::min(verdict.decision, one.decision);
+        verdict.effects.push_back(std::move(one));
     }
-    const auto& deciding = rules[verdict.decision];
-    verdict.rules.assign(deciding.begin(), deciding.end());
+    verdict.rules.assign(rules[verdict.decision].begin(), rules[verdict.decision].end());
     if (verdict.decision == Decision::hold) verdict.approvals.assign(approvals.begin(), approvals.end());
     const auto& said = messages[verdict.decision];
     if (!said.empty()) verdict.message = said.begin()->second;
-    if (verdict.decision == Decision::deny && said.empty()) verdict.message = uncovered;
+    if (said.empty() && !uncovered.empty()) verdict.message = *uncovered.begin();
     return verdict;
 }
 
