@@ -16,7 +16,7 @@ constexpr std::size_t shown_start = 60;  // of a text that is the object of `unk
 std::string start_of(std::string_view text) {
     std::size_t size = std::min(text.size(), shown_start);
     while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
-    return object_name({}, text.substr(0, size));
+    return std::string(text.substr(0, size));
 }
 
 bool is_write(const model::Effect& effect) {

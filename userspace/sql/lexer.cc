@@ -111,6 +111,11 @@ std::optional<Token> Lexer::next() noexcept {
     } else if (c == '$' && after_dollar_quote(at_) != at_) {
         kind = TokenKind::quoted;
         at_ = after_dollar_quote(at_);
+    } else if (c == '$' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1])) {
+        // A parameter.
+        do {
+            ++at_;
+        } while (at_ < text_.size() && is_digit(text_[at_]));
     } else if (is_operator(c)) {
         // A comment ends an operator.
         do {
