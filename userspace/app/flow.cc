@@ -35,7 +35,8 @@ void Flow::abandon() {
 void Flow::send(Side side, Bytes bytes) {
     FlowEnd& end = end_of(side);
     if (const auto result = end.send(bytes); !result) {
-        later([this, side, why = result.error().message] { session_call([&](auto& session) { session.failed(side, why); }); });
+        later(
+            [this, side, why = result.error().message] { session_call([&](auto& session) { session.failed(side, why); }); });
     }
 }
 
@@ -64,7 +65,9 @@ void Flow::start_tls(Side side) {
         result = std::unexpected(context.error());
     }
     if (!result) {
-        later([this, side, why = result.error().message] { session_call([&](auto& session) { session.tls_failed(side, why); }); });
+        later([this, side, why = result.error().message] {
+            session_call([&](auto& session) { session.tls_failed(side, why); });
+        });
     }
 }
 

@@ -128,8 +128,8 @@ private:
 
     std::uint32_t cancel_secret_ = 0;  // of the key that the agent was told; 0: none
     bool is_hold_open_ = false;
-    bool is_agent_ending_ = false;     // FIN behind bytes that the session does not take yet
-    bool is_cancelling_ = false;       // a CancelRequest is under way: the agent waits for our FIN
+    bool is_agent_ending_ = false;  // FIN behind bytes that the session does not take yet
+    bool is_cancelling_ = false;    // a CancelRequest is under way: the agent waits for our FIN
     bool is_closing_ = false;
     bool is_settling_ = false;
     bool is_ended_told_ = false;

@@ -22,7 +22,8 @@ Result<> FlowEnd::send(Bytes bytes) {
 }
 
 Result<> FlowEnd::drain_tls() {
-    return channel->drain([this](Bytes ciphertext) { send_raw(ciphertext); }, [this](Bytes bytes) { append(plaintext, bytes); });
+    return channel->drain([this](Bytes ciphertext) { send_raw(ciphertext); },
+                          [this](Bytes bytes) { append(plaintext, bytes); });
 }
 
 void FlowEnd::shut() {

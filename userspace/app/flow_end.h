@@ -15,8 +15,8 @@ public:
     public:
         virtual ~Owner() = default;
         virtual std::size_t received(FlowEnd& end, Bytes bytes) = 0;
-        virtual void ended(FlowEnd& end) = 0;    // FIN
-        virtual void ending(FlowEnd& end) = 0;   // FIN behind bytes that were not taken
+        virtual void ended(FlowEnd& end) = 0;   // FIN
+        virtual void ending(FlowEnd& end) = 0;  // FIN behind bytes that were not taken
         virtual void failed(FlowEnd& end, std::string_view why) = 0;
         virtual void drained(FlowEnd& end) = 0;
     };
@@ -41,7 +41,7 @@ public:
     bool is_tls_ready = false;  // the session was told
     bool has_ended = false;     // FIN, or close_notify
     bool is_end_told = false;
-    bool is_gone = false;       // failed
+    bool is_gone = false;  // failed
     bool is_shut = false;
 
 private:

@@ -1,8 +1,8 @@
 #include "app/hold_service.h"
 
-#include <spdlog/spdlog.h>
-
 #include <array>
+
+#include <spdlog/spdlog.h>
 
 #include "base/json_writer.h"
 #include "base/time.h"
@@ -106,9 +106,11 @@ void HoldService::do_leave(const std::string& session, const std::string& id, bo
     forget(session);
     if (!is_cancelled) return;
     const auto before = desk_.find(id);
-    if (const auto result = desk_.cancel(id); !result) return spdlog::warn("cancelling hold {}: {}", id, result.error().message);
+    if (const auto result = desk_.cancel(id); !result)
+        return spdlog::warn("cancelling hold {}: {}", id, result.error().message);
     const auto after = desk_.find(id);
-    if (before && after && before->status.state != after->status.state) record_ended(id, session, model::name_of(after->status.state));
+    if (before && after && before->status.state != after->status.state)
+        record_ended(id, session, model::name_of(after->status.state));
 }
 
 void HoldService::forget(const std::string& session) {
@@ -138,14 +140,17 @@ void HoldService::record_opened(const model::HoldRequest& request, const model::
     JsonWriter writer(members);
     writer.member("hold", status.id).member("digest", to_hex(request.digest)).member("agent", request.agent);
     writer.member("target", request.target).member("database", request.database).member("user", request.database_user);
-    writer.member("deadline", to_rfc3339(status.deadline)).strings("rules", request.rules).strings("effects", request.effects);
+    writer.member("deadline", to_rfc3339(status.deadline))
+        .strings("rules", request.rules)
+        .strings("effects", request.effects);
     std::vector<std::string> approvals;
     for (const auto& approval : request.approvals) approvals.push_back(approval.name);
     writer.strings("approvals", approvals).member("in_transaction", request.is_in_transaction);
     writer.member("policy_revision", request.policy_revision);
     const std::string parameters = joined(request.parameters);
     const std::array<model::RecordBody, 2> bodies{{{"text", as_bytes(request.text)}, {"parameters", as_bytes(parameters)}}};
-    record({model::record_type::hold_opened, request.session, members, std::span(bodies).first(parameters.empty() ? 1 : 2), false});
+    record({model::record_type::hold_opened, request.session, members, std::span(bodies).first(parameters.empty() ? 1 : 2),
+            false});
 }
 
 void HoldService::record_ended(const std::string& id, const std::string& session, std::string_view state) {

@@ -45,8 +45,8 @@ public:
     // Answers nothing more when it returns.
     void stop();
 
-    // Thread: any. Answered once with a HoldStatus or HoldFailed, and with a HoldStatus at each later change until the session
-    // leaves or the hold has ended.
+    // Thread: any. Answered once with a HoldStatus or HoldFailed, and with a HoldStatus at each later change until the
+    // session leaves or the hold has ended.
     void open(Client& client, const model::HoldRequest& request);
     void use(Client& client, const std::string& session, std::string_view id);
     void leave(const std::string& session, std::string_view id, bool is_cancelled);

@@ -8,7 +8,8 @@ namespace assent::app {
 
 std::string make_session_id(WallTime now) {
     constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";
-    const auto time_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+    const auto time_ms =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
     std::uint64_t random = 0;
     fill_random(std::as_writable_bytes(std::span(&random, 1)));
     std::string id(16, '0');

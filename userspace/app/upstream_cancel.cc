@@ -14,7 +14,8 @@ constexpr std::uint32_t ssl_request_code = 80877103;
 template <std::size_t count>
 std::array<std::byte, 4 * count> message(const std::array<std::uint32_t, count>& words) {
     std::array<std::byte, 4 * count> bytes{};
-    for (std::size_t i = 0; i < bytes.size(); ++i) bytes.at(i) = static_cast<std::byte>(words.at(i / 4) >> (24 - 8 * (i % 4)));
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes.at(i) = static_cast<std::byte>(words.at(i / 4) >> (24 - 8 * (i % 4)));
     return bytes;
 }
 
@@ -22,10 +23,12 @@ std::array<std::byte, 4 * count> message(const std::array<std::uint32_t, count>&
 
 UpstreamCancel::UpstreamCancel(io::Loop& loop, const CancelKey& key, std::function<void(std::string_view)> done)
     : key_(key), done_(std::move(done)) {
-    loop.connect(key_.target, limits::upstream_connect_timeout, *this, [this, is_alive = is_alive_](Result<std::unique_ptr<io::Stream>> result) {
-        if (*is_alive) connected(std::move(result));
-    });
-    timeout_ = loop.at(std::chrono::steady_clock::now() + limits::upstream_connect_timeout, [this] { finish("it took too long"); });
+    loop.connect(key_.target, limits::upstream_connect_timeout, *this,
+                 [this, is_alive = is_alive_](Result<std::unique_ptr<io::Stream>> result) {
+                     if (*is_alive) connected(std::move(result));
+                 });
+    timeout_ =
+        loop.at(std::chrono::steady_clock::now() + limits::upstream_connect_timeout, [this] { finish("it took too long"); });
 }
 
 void UpstreamCancel::connected(Result<std::unique_ptr<io::Stream>> result) {

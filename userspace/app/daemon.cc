@@ -1,0 +1,302 @@
+#include "app/daemon.h"
+
+#include <signal.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+
+#include "app/daemon_parts.h"
+#include "app/listening.h"
+#include "app/state_folder.h"
+#include "base/json_writer.h"
+#include "base/limits.h"
+#include "kernel/cgroup.h"
+#include "kernel/ports.h"
+#include "record/journal.h"
+
+namespace assent::app {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::size_t ports_chosen = 4;
+
+// Names this host in checkpoints; the machine id is for that, and the host name where there is none.
+std::string host_origin() {
+    std::ifstream in("/etc/machine-id");
+    std::string id;
+    if (in >> id && !id.empty()) return "assent/" + id;
+    std::string name(256, '\0');
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "assent/host";
+    return "assent/" + std::string(name.c_str());
+}
+
+std::string joined(const std::vector<std::uint16_t>& ports) {
+    std::string text;
+    for (const auto port : ports) text += (text.empty() ? "" : ", ") + std::to_string(port);
+    return text;
+}
+
+}  // namespace
+
+Daemon::Daemon(const policy::Settings& settings)
+    : settings_(settings),
+      started_(system_clock().wall()),
+      policies_(settings, [this](const model::RecordDraft& draft) { return record(draft); }),
+      learned_names_(system_clock()) {}
+
+Daemon::~Daemon() { stop(); }
+
+Result<> Daemon::start() {
+    if (auto result = make_folders(settings_); !result) return result;
+    auto key = mask_key(settings_.state);
+    if (!key) return std::unexpected(key.error());
+    mask_key_ = *key;
+    if (auto result = open_records(); !result) return result;
+    if (auto result = policies_.load_first(); !result) return result;
+    if (auto result = open_kernel(); !result) return result;
+    if (auto result = open_workers(); !result) return result;
+    // Agents' connections have somewhere to go before the hooks send them there.
+    if (auto result = govern(); !result) return result;
+    return open_control();
+}
+
+Result<> Daemon::open_records() {
+    record::LogOptions options;
+    options.folder = settings_.state / "records";
+    options.key = settings_.state / "keys/log.key";
+    options.origin = host_origin();
+    options.unsynced = settings_.records.reads;
+    options.max_size_bytes = settings_.records.max_size_bytes;
+    options.reserve_bytes = settings_.records.reserve_bytes;
+    options.retain = settings_.records.retain;
+    options.on_checkpoint = record::send_checkpoint_to_journal;
+    auto log = record::Log::open(options);
+    if (!log) return std::unexpected(log.error());
+    log_ = std::move(*log);
+    if (auto result = record_start(); !result) return result;
+    auto noted = take_detached_notes(settings_.state, [this](const std::string& line) -> Result<> {
+        std::string members;
+        JsonWriter(members).member("while", "no daemon ran").member("note", line);
+        return record({model::record_type::detached, {}, members, {}, true});
+    });
+    if (!noted) return noted;
+    auto desk = approve::Desk::open(settings_.state / "holds.sqlite", system_clock());
+    if (!desk) return std::unexpected(desk.error());
+    desk_ = std::move(*desk);
+    holds_ = std::make_unique<HoldService>(*desk_, log_->add_lane([] {}));
+    holds_->start();
+    return {};
+}
+
+Result<> Daemon::record_start() const {
+    utsname system{};
+    (void)::uname(&system);
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("version", version)
+        .member("pid", ::getpid())
+        .member("kernel", system.release)
+        .member("machine", system.machine);
+    writer.member("settings", settings_.file.string()).member("policies", settings_.policies.string());
+    writer.strings("govern_slices", settings_.govern_slices).strings("govern_units", settings_.govern_units);
+    writer.strings("decide_users", settings_.decide_users).strings("decide_groups", settings_.decide_groups);
+    using Unlisted = policy::Settings::Unlisted;
+    writer.member("unlisted_targets", settings_.unlisted_targets == Unlisted::deny   ? "deny"
+                                      : settings_.unlisted_targets == Unlisted::hold ? "hold"
+                                                                                     : "pass");
+    writer.member("reads_strict", settings_.records.reads_strict);
+    return record({model::record_type::daemon_started, {}, members, {}, true});
+}
+
+Result<> Daemon::open_kernel() {
+    auto cgroup = kernel::prepare_daemon_cgroup();
+    if (!cgroup) return std::unexpected(cgroup.error());
+    ports_ = settings_.proxy_ports;
+    if (ports_.empty()) {
+        auto chosen = kernel::choose_ports(ports_chosen, settings_.bpffs);
+        if (!chosen) return std::unexpected(chosen.error());
+        ports_ = std::move(*chosen);
+    }
+    spdlog::info("the proxy's ports are {}", joined(ports_));
+    kernel::RedirectOptions options;
+    options.bpffs = settings_.bpffs;
+    options.ports = ports_;
+    options.resolvers = kernel::host_resolvers();
+    options.daemon_cgroup = *cgroup;
+    auto redirect = kernel::Redirect::open(options);
+    if (!redirect) return std::unexpected(redirect.error());
+    redirect_ = std::move(*redirect);
+    auto own = kernel::cgroup_id_of(*cgroup);
+    if (!own) return std::unexpected(own.error());
+    if (redirect_->is_governed(*own)) {
+        return fail(Errc::invalid, "assentd itself runs in the governed cgroup " + cgroup->string() +
+                                       "; start it outside of `govern`, as its systemd unit does");
+    }
+    for (const auto& lack : redirect_->degradations()) {
+        spdlog::warn("{}", lack);
+        std::string members;
+        JsonWriter(members).member("what", lack);
+        if (auto result = record({model::record_type::degraded, {}, members, {}, false}); !result) return result;
+    }
+    return {};
+}
+
+Result<> Daemon::open_workers() {
+    const unsigned count = settings_.threads != 0 ? settings_.threads : std::max(1U, std::thread::hardware_concurrency());
+    WorkerServices services{
+        .origin_of =
+            [this](int accepted) {
+                auto origin = redirect_->origin_of(accepted);
+                if (origin) describe_agent(origin->agent);
+                return origin;
+            },
+        .names = names_,
+        .log = *log_,
+        .holds = *holds_,
+        .cancel_keys = cancel_keys_,
+        .generations = generations_,
+        .unlisted = settings_.unlisted_targets,
+        .waits_for_reads = settings_.records.reads_strict,
+        .tls_folder = settings_.state / "tls",
+        .mask_key = mask_key_,
+    };
+    for (unsigned i = 0; i < count; ++i) {
+        auto worker = Worker::make(services, policies_.current());
+        if (!worker) return std::unexpected(worker.error());
+        if (auto result = open_listeners(**worker); !result) return result;
+        workers_.push_back(std::move(*worker));
+    }
+    return {};
+}
+
+Result<> Daemon::open_listeners(Worker& worker) {
+    for (const auto port : ports_) {
+        for (const bool is_v6 : {false, true}) {
+            auto socket = bind_loopback(port, is_v6);
+            if (!socket && socket.error().code == Errc::unsupported) {
+                if (lacks_.empty()) lacks_.push_back("agents cannot use IPv6 here: " + socket.error().message);
+                continue;
+            }
+            if (!socket) return std::unexpected(socket.error());
+            if (auto result = worker.listen(std::move(*socket)); !result) return result;
+        }
+    }
+    return {};
+}
+
+Result<> Daemon::govern() {
+    const auto root = kernel::cgroup_root();
+    if (!root) return std::unexpected(root.error());
+    if (!settings_.govern_slices.empty()) {
+        auto runs = kernel::Runs::open(*root / settings_.govern_slices.front(), settings_.state / "runs.json");
+        if (!runs) return std::unexpected(runs.error());
+        runs_ = std::move(*runs);
+    }
+    for (auto& worker : workers_) {
+        if (auto result = worker->start(); !result) return result;
+    }
+    policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
+        for (auto& worker : workers_) worker->set_policy(policy);
+        if (events_) events_->look_up_names();
+    });
+    for (const auto& slice : settings_.govern_slices) {
+        if (auto result = redirect_->govern(*root / slice); !result) return result;
+        spdlog::info("{} is governed", slice);
+    }
+    if (!settings_.govern_units.empty()) {
+        if (auto result = redirect_->govern_units(settings_.govern_units); !result) return result;
+    }
+    events_ = std::make_unique<KernelEvents>(KernelEvents::Parts{
+        .redirect = *redirect_,
+        .names = learned_names_,
+        .records = log_->add_lane([] {}),
+        .complete_agent = [this](model::Agent& agent) { describe_agent(agent); },
+        .current_policy = [this] { return policies_.current(); },
+        .every_second =
+            [this] {
+                if (runs_) (void)runs_->collect();
+            },
+    });
+    events_->start();
+    return {};
+}
+
+void Daemon::describe_agent(model::Agent& agent) const {
+    if (runs_) runs_->describe(agent);
+}
+
+void Daemon::reload() {
+    if (auto result = policies_.reload("SIGHUP"); !result) spdlog::error("{}", result.error().message);
+}
+
+std::size_t Daemon::flow_count() const {
+    std::size_t count = 0;
+    for (const auto& worker : workers_) count += worker->flow_count();
+    return count;
+}
+
+void Daemon::look_after() {
+    const auto policy = policies_.current();
+    (void)::sd_notifyf(0, "STATUS=policy revision %llu, %zu sessions",
+                       static_cast<unsigned long long>(policy ? policy->revision() : 0), flow_count());
+}
+
+void Daemon::stop() {
+    if (std::exchange(is_stopped_, true)) return;
+    (void)::sd_notify(0, "STOPPING=1");
+    for (auto& worker : workers_) worker->drain();
+    const auto limit = std::chrono::steady_clock::now() + limits::drain_timeout;
+    while (flow_count() > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(50ms);
+    for (auto& worker : workers_) worker->end_all("assent", "the service is stopping");
+    const auto last = std::chrono::steady_clock::now() + 2s;
+    while (flow_count() > 0 && std::chrono::steady_clock::now() < last) std::this_thread::sleep_for(20ms);
+    if (control_) control_->stop();
+    if (events_) events_->stop();
+    if (holds_) holds_->stop();
+    if (log_) {
+        std::string members;
+        JsonWriter(members).member("sessions_cut", flow_count());
+        if (const auto result = record({model::record_type::daemon_stopped, {}, members, {}, true}); !result) {
+            spdlog::error("recording the stop: {}", result.error().message);
+        }
+        log_->close();  // its writer calls the workers no more
+    }
+    for (auto& worker : workers_) worker->stop();
+}
+
+Result<> check_configuration(const policy::Settings& settings) {
+    auto loaded = policy::Policy::load(settings.policies, 1);
+    auto mistakes = loaded ? (*loaded)->check_against(settings) : std::move(loaded.error());
+    if (mistakes.empty()) return {};
+    std::string text;
+    for (const auto& mistake : mistakes) text += (text.empty() ? "" : "\n") + mistake.to_text();
+    return fail(Errc::invalid, text);
+}
+
+Result<> run_daemon(const policy::Settings& settings) {
+    Daemon daemon(settings);
+    if (auto result = daemon.start(); !result) return result;
+    (void)::sd_notify(0, "READY=1");
+    spdlog::info("assentd {} is ready", version);
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    while (true) {
+        const timespec second{1, 0};
+        const int signal = ::sigtimedwait(&signals, nullptr, &second);
+        if (signal == SIGTERM || signal == SIGINT) break;
+        if (signal == SIGHUP) daemon.reload();
+        daemon.look_after();
+    }
+    spdlog::info("stopping: new connections are refused, sessions end as they become idle");
+    daemon.stop();
+    return {};
+}
+
+}  // namespace assent::app

@@ -1,0 +1,123 @@
+// What the daemon answers on its control socket.
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "app/daemon.h"
+#include "app/daemon_parts.h"
+#include "app/hold_requests.h"
+#include "app/record_requests.h"
+#include "app/run_requests.h"
+#include "app/status_requests.h"
+#include "base/json_writer.h"
+
+namespace assent::app {
+namespace {
+
+using control::Emit;
+using control::Peer;
+using nlohmann::json;
+
+}  // namespace
+
+Result<> Daemon::open_control() {
+    auto server = control::Server::open(settings_.run / "control.sock",
+                                        [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); });
+    if (!server) return std::unexpected(server.error());
+    control_ = std::move(*server);
+    const auto decide = [this] { return DecideLists{settings_.decide_users, settings_.decide_groups}; };
+    const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
+    add_hold_requests(*control_, {*desk_, decide, durable, system_clock()});
+    add_status_requests(*control_, {[this] { return describe(); },
+                                    [this](const std::string& session, const std::string& by, const std::string& reason) {
+                                        return end_session(session, by, reason);
+                                    },
+                                    decide, durable});
+    add_run_requests(*control_, {runs_.get(), [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
+                                 [this](std::string_view name, std::string_view runner) {
+                                     return policies_.current()->may_run(name, runner);
+                                 },
+                                 [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+                                 [this] { return redirect_->detach(); }, durable});
+    add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
+    add_policy_requests();
+    control_->start();
+    return {};
+}
+
+void Daemon::add_policy_requests() {
+    control_->handle("policy.reload", [this](const Peer& peer, const json&, const Emit&) -> Result<json> {
+        if (peer.uid != 0 || peer.person.is_governed)
+            return fail(Errc::denied, "only root reloads the policies, and no agent does");
+        std::string members;
+        JsonWriter(members)
+            .member("what", "policy.reload")
+            .member("person", peer.person.name)
+            .member("uid", peer.uid)
+            .member("login_uid", peer.person.login_uid);
+        if (auto recorded = record({model::record_type::administered, {}, members, {}, true}); !recorded)
+            return std::unexpected(recorded.error());
+        if (auto reloaded = policies_.reload(peer.person.name); !reloaded) return std::unexpected(reloaded.error());
+        return policies_.describe();
+    });
+}
+
+std::vector<json> Daemon::live_sessions() const {
+    std::vector<json> live;
+    for (const auto& worker : workers_) {
+        for (const auto& text : worker->describe_sessions()) live.push_back(json::parse(text, nullptr, false));
+    }
+    return live;
+}
+
+json Daemon::describe() const {
+    json answer{{"pid", ::getpid()}, {"version", version}, {"since", to_rfc3339(started_)}};
+    const auto policy = policies_.current();
+    answer["observe"] = policy ? policy->observed(system_clock().wall()) : std::vector<std::string>();
+    answer["policy"] = policies_.describe();
+    answer["governed"] = redirect_->governed();
+    answer["flows"] = flow_count();
+    answer["sessions"] = flow_count();
+    answer["holds_waiting"] = desk_->waiting_count();
+    answer["records"] = json::parse("{" + log_->describe() + "}", nullptr, false);
+    auto degradations = redirect_->degradations();
+    degradations.insert(degradations.end(), lacks_.begin(), lacks_.end());
+    answer["degradations"] = degradations;
+    answer["ports"] = ports_;
+    answer["ca"] = (settings_.state / "tls/ca.pem").string();
+    return answer;
+}
+
+Result<std::string> Daemon::end_session(const std::string& session, const std::string& by, const std::string& reason) const {
+    std::vector<std::pair<Worker*, std::string>> found;
+    for (const auto& worker : workers_) {
+        for (const auto& id : worker->session_ids()) {
+            if (id.starts_with(session)) found.emplace_back(worker.get(), id);
+        }
+    }
+    if (found.empty())
+        return fail(Errc::not_found, fmt::format("no session '{}' is open; `assent sessions` lists them", session));
+    if (found.size() > 1)
+        return fail(Errc::invalid,
+                    fmt::format("'{}' begins the ids of {} sessions; give more of it", session, found.size()));
+    found.front().first->end_session(found.front().second, by, reason);
+    return found.front().second;
+}
+
+void Daemon::add_permissions(const model::Agent& agent, json& answer) const {
+    const auto policy = policies_.current();
+    const auto sets = policy->agents_matching(agent);
+    answer["agents"] = sets;
+    json targets = json::array();
+    for (const auto& target : policy->targets()) {
+        json addresses = json::array();
+        for (const auto& address : target.addresses) {
+            addresses.push_back(fmt::format(
+                "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
+        }
+        targets.push_back({{"name", target.name}, {"addresses", addresses}, {"databases", target.databases}});
+    }
+    answer["targets"] = std::move(targets);
+}
+
+}  // namespace assent::app

@@ -1,0 +1,60 @@
+// A thread that reads what the kernel's hooks tell: refused attempts are recorded, DNS answers are learned and recorded, so
+// many a second; it also makes true again what is governed, and looks up the names of targets.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "app/rate_limit.h"
+#include "kernel/names.h"
+#include "kernel/redirect.h"
+#include "model/record.h"
+#include "policy/policy.h"
+
+namespace assent::app {
+
+class KernelEvents {
+public:
+    struct Parts {
+        kernel::Redirect& redirect;  // all of them live longer
+        kernel::LearnedNames& names;
+        model::RecordSink& records;
+        std::function<void(model::Agent&)> complete_agent;                      // adds what is known of its run
+        std::function<std::shared_ptr<const policy::Policy>()> current_policy;  // whose targets' names are looked up
+        std::function<void()> every_second;                                     // on this thread
+    };
+    explicit KernelEvents(Parts parts) : parts_(std::move(parts)) {}
+    ~KernelEvents() { stop(); }
+    KernelEvents(const KernelEvents&) = delete;
+    KernelEvents& operator=(const KernelEvents&) = delete;
+
+    void start();
+    void stop();
+    // The policy is new: its targets' names are looked up soon. Thread: any.
+    void look_up_names() { is_lookup_wanted_ = true; }
+
+private:
+    void run();
+    void seen(const kernel::Event& event);
+    void attempt(const kernel::Event& event);
+    void lookup(const kernel::Event& event);
+    void look_after();
+    void record(std::string_view type, const std::string& members);
+
+    Parts parts_;
+    RateLimit attempts_{10, 200};
+    RateLimit lookups_{20, 400};
+    std::pair<std::uint64_t, std::uint64_t> lost_before_{};
+    std::vector<model::IpAddress> resolvers_;
+    std::atomic<bool> is_stopping_ = false;
+    std::atomic<bool> is_lookup_wanted_ = false;
+    std::thread thread_;
+    std::thread resolver_;  // looking names up blocks, and must not delay the events
+};
+
+// The hosts of a policy's targets, without those that are addresses.
+[[nodiscard]] std::vector<std::string> hosts_of(const policy::Policy& policy);
+
+}  // namespace assent::app

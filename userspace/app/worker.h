@@ -1,0 +1,125 @@
+// One thread of the proxy: a loop, its listeners, and the flows that live and die on it. Nothing is shared with other
+// workers on the way of a byte.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "app/cancel_keys.h"
+#include "app/flow.h"
+#include "app/hold_service.h"
+#include "app/names_generation.h"
+#include "app/target_tls.h"
+#include "app/upstream_cancel.h"
+#include "base/digest.h"
+#include "kernel/redirect.h"
+#include "policy/policy.h"
+#include "record/log.h"
+
+namespace assent::app {
+
+// What all workers use. All of it is safe to use from several threads, and lives longer than they.
+struct WorkerServices {
+    std::function<Result<kernel::Origin>(int accepted)> origin_of;
+    const policy::NameLookup& names;
+    record::Log& log;
+    HoldService& holds;
+    CancelKeys& cancel_keys;
+    NamesGenerations& generations;
+    policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
+    bool waits_for_reads = false;
+    std::filesystem::path tls_folder;
+    Digest mask_key{};
+};
+
+class Worker final : public FlowHost, private HoldService::Client, private CancelOwner {
+public:
+    // Makes the loop; nothing runs yet.
+    [[nodiscard]] static Result<std::unique_ptr<Worker>> make(WorkerServices services,
+                                                              std::shared_ptr<const policy::Policy> policy);
+    ~Worker() override;
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // Accepts from a bound socket; before start().
+    [[nodiscard]] Result<> listen(Fd socket);
+    [[nodiscard]] Result<> start();
+    // Ends the thread and with it every flow; nothing may post to it after this. Idempotent.
+    void stop();
+
+    // Thread: any.
+    void set_policy(std::shared_ptr<const policy::Policy> policy);
+    void drain();  // accepts no more, and ends sessions as they become idle
+    [[nodiscard]] std::size_t flow_count() const noexcept { return flow_count_.load(std::memory_order_relaxed); }
+    // JSON objects of the sessions; waits for the worker. And their ids only.
+    [[nodiscard]] std::vector<std::string> describe_sessions();
+    [[nodiscard]] std::vector<std::string> session_ids();
+    void end_all(const std::string& by, const std::string& reason);
+    void end_session(const std::string& session, const std::string& by, const std::string& reason);
+
+private:
+    Worker(WorkerServices services, std::shared_ptr<const policy::Policy> policy);
+
+    // FlowHost
+    io::Loop& loop() override { return *loop_; }
+    model::RecordSink& records() override { return *records_; }
+    const Clock& clock() const override { return system_clock(); }
+    void open_hold(Flow& flow, const model::HoldRequest& request) override;
+    void use_hold(Flow& flow, std::string_view id) override;
+    void leave_hold(Flow& flow, std::string_view id, bool is_cancelled) override;
+    std::uint32_t remember_cancel_key(Flow& flow, std::uint32_t process, std::uint32_t secret) override;
+    void cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) override;
+    Result<std::shared_ptr<tls::Context>> tls_context(const Flow& flow, Side side) override;
+    void waits(Flow& flow, bool is_waiting) override;
+    void ended(Flow& flow) override;
+    // HoldService::Client, CancelOwner
+    void hold_answered(const std::string& session, const HoldAnswer& answer) override;
+    void cancel_session(const std::string& session) override;
+
+    void run();
+    void accepted(Fd socket);
+    [[nodiscard]] Result<session::Flow> describe(const kernel::Origin& origin) const;
+    void refuse(std::string_view why, const kernel::Origin* origin);
+    void cancel_upstream(Flow& flow, const CancelKey& key);
+    void records_moved(bool for_all);
+    void round();
+    void every_second();
+    [[nodiscard]] Flow* find(const std::string& session);
+    // Calls `call` with the session of that name on the worker's thread, if it is still there.
+    void post_to_session(std::string session, std::function<void(session::Session&)> call);
+    [[nodiscard]] std::vector<std::string> collect(std::function<std::string(const Flow&)> describe);
+
+    WorkerServices services_;
+    std::unique_ptr<io::Loop> loop_;
+    model::RecordSink* records_ = nullptr;
+    std::atomic<bool> has_records_moved_ = false;
+    std::shared_ptr<const policy::Policy> policy_;
+    std::shared_ptr<session::Cache> cache_;
+    TargetTls target_tls_;
+
+    std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
+    std::atomic<std::size_t> flow_count_ = 0;
+    std::vector<Flow*> ended_;           // destroyed at the end of the round
+    std::unordered_set<Flow*> waiting_;  // those that may wait for records
+    std::unordered_map<std::uint64_t, std::unique_ptr<UpstreamCancel>> cancels_;
+    std::vector<std::uint64_t> finished_cancels_;
+    std::uint64_t cancel_count_ = 0;
+    std::unique_ptr<io::Loop::Timer> second_;
+    std::size_t refusals_this_second_ = 0;
+    std::size_t refusals_left_out_ = 0;
+    bool is_draining_ = false;
+
+    pthread_t thread_{};
+    bool is_started_ = false;
+    std::atomic<bool> may_end_ = false;
+};
+
+}  // namespace assent::app
