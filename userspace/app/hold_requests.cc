@@ -109,7 +109,9 @@ Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, c
     std::optional<HoldWatch::Watcher> watcher;
     if (is_watch) watcher.emplace(shared.watch);
     std::size_t count = 0;
-    for (const Hold& hold : shared.deps.desk.list(!request.value("all", false), limits::holds_listed)) {
+    // An agent is not let through all that the host has ever held to find its own.
+    const bool only_waiting = sight == Sight::own || !request.value("all", false);
+    for (const Hold& hold : shared.deps.desk.list(only_waiting, limits::holds_listed)) {
         if (!may_see(sight, hold, peer)) continue;
         if (!emit({{"hold", shared.shown(hold, detail)}})) return json();
         ++count;

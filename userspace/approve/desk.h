@@ -71,11 +71,13 @@ public:
     // may_decide() first.
     [[nodiscard]] virtual Result<model::HoldStatus> decide(std::string_view id, const Person& person, bool approves,
                                                            std::string_view reason, const Witness& witness = {}) = 0;
-    // The agent took the command back. Nothing happens while another session is connected to the hold, or when it has ended.
+    // The agent took the command back; call set_connected(id, false) first. Nothing happens while another session is
+    // connected to the hold, or when it has ended.
     [[nodiscard]] virtual Result<> cancel(std::string_view id) = 0;
     // A session waits for the hold on its connection, or no longer does; counted.
     virtual void set_connected(std::string_view id, bool is_connected) = 0;
-    // Moves what is past its deadline to expired, and gives it. Call about once a second.
+    // Moves what is past its deadline to expired, and gives all that has expired since the last call (another call may have
+    // found it first). Call about once a second.
     [[nodiscard]] virtual std::vector<Hold> expire() = 0;
 
     // The whole id, or a beginning of it that fits one hold only (three characters after "h-" at least).

@@ -142,6 +142,7 @@ private:
     [[nodiscard]] Result<HoldStatus> open_hold(const model::HoldRequest& request, const std::optional<Hold>& revoked);
     // Everything that ends a hold without a person, in a transaction of its own.
     [[nodiscard]] Result<> end(Hold& hold, HoldState state, std::string reason);
+    [[nodiscard]] Result<> expire_one(Hold& hold);
     [[nodiscard]] bool is_past(const Open& open) const {
         return clock_.wall() >= open.deadline || clock_.now() >= open.until;
     }
@@ -156,6 +157,7 @@ private:
     std::unique_ptr<HoldStore> store_;
     const Clock& clock_;
     std::map<std::string, Open, std::less<>> open_;
+    std::vector<Hold> expired_;  // since the last expire()
     Announcer announcer_;
 };
 
@@ -192,6 +194,7 @@ Result<> SqliteDesk::end(Hold& hold, HoldState state, std::string reason) {
     hold.status.reason = std::move(reason);
     hold.decided = clock_.wall();
     if (auto done = store_->update(hold); !done) return done;
+    if (state == HoldState::expired) expired_.push_back(hold);
     changed(hold);
     return {};
 }
@@ -222,8 +225,7 @@ Result<HoldStatus> SqliteDesk::request_locked(const model::HoldRequest& request)
         Hold& hold = **latest;
         const auto open = open_.find(hold.status.id);
         if (open != open_.end() && is_past(open->second)) {
-            if (auto done = end(hold, HoldState::expired, "the deadline passed"); !done)
-                return std::unexpected(std::move(done.error()));
+            if (auto done = expire_one(hold); !done) return std::unexpected(std::move(done.error()));
         } else if (open != open_.end() && covers(hold.request.approvals, request.approvals)) {
             return hold.status;
         } else if (open != open_.end()) {
@@ -282,7 +284,7 @@ Result<bool> SqliteDesk::use_locked(std::string_view id) {
     if (!hold) return std::unexpected(std::move(hold.error()));
     if (!*hold) return false;
     if (is_past(open->second)) {
-        if (auto done = end(**hold, HoldState::expired, "approved, but not used before the deadline"); !done) {
+        if (auto done = expire_one(**hold); !done) {
             return std::unexpected(std::move(done.error()));
         }
         return false;
@@ -304,8 +306,7 @@ Result<HoldStatus> SqliteDesk::decide_locked(std::string_view id, const Person& 
     const auto open = open_.find(id);
     if (open == open_.end()) return fail(Errc::internal, "hold " + std::string(id) + " waits in the database only");
     if (is_past(open->second)) {
-        if (auto done = end(hold, HoldState::expired, "the deadline passed"); !done)
-            return std::unexpected(std::move(done.error()));
+        if (auto done = expire_one(hold); !done) return std::unexpected(std::move(done.error()));
         return not_waiting(hold);
     }
     if (reason.size() > limits::hold_reason) return fail(Errc::limit, "the reason is too long");
@@ -357,7 +358,7 @@ Result<HoldStatus> SqliteDesk::decide_locked(std::string_view id, const Person& 
 
 Result<> SqliteDesk::cancel_locked(std::string_view id) {
     const auto open = open_.find(id);
-    if (open != open_.end() && open->second.connected > 1) return {};
+    if (open != open_.end() && open->second.connected > 0) return {};
     auto hold = store_->find(id);
     if (!hold) return std::unexpected(std::move(hold.error()));
     if (!*hold) return unknown(id);
@@ -382,17 +383,18 @@ std::vector<Hold> SqliteDesk::expire_locked() {
     for (const auto& [id, open] : open_) {
         if (is_past(open)) due.push_back(id);
     }
-    std::vector<Hold> expired;
     for (const auto& id : due) {
         // What the database cannot take now stays open here and is tried again; nothing that is past its deadline is used.
         auto hold = store_->find(id);
-        if (!hold || !*hold) continue;
-        const bool was_approved = (*hold)->status.state == HoldState::approved;
-        auto done = end(**hold, HoldState::expired,
-                        was_approved ? "approved, but not used before the deadline" : "nobody answered before the deadline");
-        if (done) expired.push_back(std::move(**hold));
+        if (hold && *hold) static_cast<void>(expire_one(**hold).has_value());
     }
-    return expired;
+    return std::exchange(expired_, {});
+}
+
+Result<> SqliteDesk::expire_one(Hold& hold) {
+    const bool was_approved = hold.status.state == HoldState::approved;
+    return end(hold, HoldState::expired,
+               was_approved ? "approved, but not used before the deadline" : "nobody answered before the deadline");
 }
 
 Result<Hold> SqliteDesk::find(std::string_view id_or_prefix) const {

@@ -15,33 +15,48 @@ void add_if_any(Fields& fields, std::string_view title, const std::string& value
 }
 
 void print_agent(const json& answer) {
-    const auto sets = texts_of(answer, "sets");
+    const auto sets = texts_of(answer, "agents");
     Fields fields;
-    fields.add("agent", text_of(answer, "name"));
-    fields.add("agent sets", sets.empty() ? "none: no policy names this agent, so nothing is allowed" : joined(sets));
+    fields.add("agent", text_of(answer, "agent"));
+    fields.add("known as", sets.empty() ? "none: no policy names this agent, so nothing is allowed" : joined(sets));
+    add_if_any(fields, "user", text_of(answer, "user"));
     add_if_any(fields, "cgroup", text_of(answer, "cgroup"));
     add_if_any(fields, "unit", text_of(answer, "unit"));
-    add_if_any(fields, "run", text_of(answer, "run_name"));
+    add_if_any(fields, "run", text_of(answer, "run"));
     add_if_any(fields, "started by", text_of(answer, "runner"));
     add_if_any(fields, "purpose", text_of(answer, "purpose"));
     std::printf("%s", fields.to_text().c_str());
 
-    Table targets({{"TARGET"}, {"PROTOCOL"}, {"ADDRESSES"}});
+    Table targets({{"TARGET"}, {"ADDRESSES"}, {"DATABASES"}});
     for (const json& target : member_of(answer, "targets")) {
-        targets.add({text_of(target, "name"), text_of(target, "protocol"), joined(texts_of(target, "addresses"))});
+        const auto databases = texts_of(target, "databases");
+        targets.add(
+            {text_of(target, "name"), joined(texts_of(target, "addresses")), databases.empty() ? "any" : joined(databases)});
     }
     std::printf("\n");
     if (targets.is_empty()) {
-        std::printf("No target may be reached.\n");
+        std::printf("No policy names a target, so none may be reached.\n");
     } else {
         targets.print();
     }
-    Table holds({{"HOLD"}, {"STATE"}, {"COMMAND", Table::Align::left, 80}});
-    for (const json& hold : member_of(answer, "holds"))
-        holds.add({text_of(hold, "id"), text_of(hold, "state"), text_of(hold, "text")});
+    Table holds({{"HOLD"}, {"LEFT", Table::Align::right}, {"COMMAND", Table::Align::left, 80}});
+    for (const json& hold : member_of(answer, "holds")) {
+        holds.add({text_of(hold, "id"), shown_duration(number_of(hold, "left_s")), text_of(hold, "text")});
+    }
     if (holds.is_empty()) return;
     std::printf("\n");
     holds.print();
+}
+
+// The agent's own holds that wait, as members of `holds`.
+bool add_holds(Context& context, json& answer) {
+    answer["holds"] = json::array();
+    return ask_daemon(context, {{"verb", "holds"}, {"brief", true}},
+                      [&](const json& message) {
+                          answer["holds"].push_back(member_of(message, "hold"));
+                          return true;
+                      })
+        .has_value();
 }
 
 }  // namespace
@@ -49,14 +64,15 @@ void print_agent(const json& answer) {
 void add_verb_whoami(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("whoami", "Inside an agent: who it is here, and what it may reach");
     verb->footer(R"(
-For agents and those who write them: the name that policies see, the targets that some rule lets it reach, and its holds.
+For agents and those who write them: the names that policies see, the targets that policies know, and its holds that wait.
 
 Exit codes: 0 governed, 1 not governed, 3 no daemon answers.)");
     verb->callback([&context] {
-        const auto answer = ask_daemon(context, {{"verb", "whoami"}});
+        auto answer = ask_daemon(context, {{"verb", "whoami"}});
         if (!answer) return;
         const bool is_governed = flag_of(*answer, "governed");
         if (!is_governed) context.exit_code = exit_failed;
+        if (is_governed && !add_holds(context, *answer)) return;
         if (context.is_json) {
             print_json(*answer);
         } else if (is_governed) {

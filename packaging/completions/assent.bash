@@ -1,0 +1,64 @@
+# bash completion of assent(1)
+
+_assent_holds() { assent holds 2>/dev/null | sed -n '2,$s/ .*//p' | grep '^h-'; }
+
+_assent_sessions() { assent sessions --limit 50 2>/dev/null | sed -n '2,$s/ .*//p'; }
+
+_assent() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb='' sub='' i word
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $word == -- ]]; then
+            # What follows is the agent's own command.
+            compopt -o default
+            return
+        fi
+        if [[ $word == --config ]]; then
+            ((i++))
+        elif [[ $word != -* && -z $verb ]]; then
+            verb=$word
+        elif [[ $word != -* && -z $sub ]]; then
+            sub=$word
+        fi
+    done
+
+    case $previous in
+        --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
+        --policy | --folder) compopt -o dirnames; return ;;
+        --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
+        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --limit) return ;;
+        --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
+    esac
+
+    local common='--config --json --help' words=''
+    case $verb in
+        '') words="run whoami holds approve deny sessions replay search verify status doctor policy end detach --version $common" ;;
+        run) words='--name --user --purpose --config --help --' ;;
+        holds)
+            case $sub in
+                show | wait) words="$(_assent_holds) $common" ;;
+                *) words="show wait --all --watch $common" ;;
+            esac ;;
+        approve | deny) words="$(_assent_holds) --reason $common" ;;
+        end) words="$(_assent_sessions) --reason $common" ;;
+        sessions) words="--live --since --agent --target --limit --folder $common" ;;
+        replay) words="$(_assent_sessions) --folder $common" ;;
+        search) words="--since --session --agent --limit --folder $common" ;;
+        verify) words="--folder --key --checkpoint $common" ;;
+        detach) words="--reason $common" ;;
+        policy)
+            case $sub in
+                check) words="--with-settings --policy $common"; [[ $current == -* ]] || compopt -o dirnames ;;
+                test) words="--policy $common"; [[ $current == -* ]] || compopt -o dirnames ;;
+                explain) words="--policy --agent --target --database --sql --sql-file --catalog --at $common" ;;
+                builtin | reload) words=$common ;;
+                *) words="check test explain reload builtin $common" ;;
+            esac ;;
+        *) words=$common ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _assent assent
