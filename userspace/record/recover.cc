@@ -97,12 +97,19 @@ Result<Scan> scan_frames(Bytes bytes, std::uint64_t first, const Key& key, Recov
     return scan;
 }
 
-Result<> keep_evidence(const std::filesystem::path& folder, const std::string& name, Bytes bytes, std::size_t offset) {
-    const auto file = folder / fmt::format("{}.torn-{}", name, offset);
-    return replace_file(file, as_text(bytes), 0600);
+// Under a name of its own, which it gives: what was kept before stays.
+Result<std::string> keep_evidence(const std::filesystem::path& folder, const std::string& name, Bytes bytes,
+                                  std::size_t offset) {
+    const std::string wanted = fmt::format("{}.torn-{}", name, offset);
+    std::string kept = wanted;
+    std::error_code error;
+    for (int i = 2; std::filesystem::exists(folder / kept, error); ++i) kept = fmt::format("{}.{}", wanted, i);
+    if (auto written = replace_file(folder / kept, as_text(bytes), 0600); !written) return std::unexpected(written.error());
+    return kept;
 }
 
-std::string describe_cut(const std::string& name, std::size_t offset, std::size_t size, FrameFault fault) {
+std::string describe_cut(const std::string& name, const std::string& kept, std::size_t offset, std::size_t size,
+                         FrameFault fault) {
     std::string members;
     JsonWriter(members)
         .member("what", "records")
@@ -110,7 +117,7 @@ std::string describe_cut(const std::string& name, std::size_t offset, std::size_
         .member("segment", name)
         .member("offset", offset)
         .member("cut_bytes", size)
-        .member("kept_as", fmt::format("{}.torn-{}", name, offset));
+        .member("kept_as", kept);
     return members;
 }
 
@@ -156,9 +163,9 @@ Result<bool> recover_segment(const std::filesystem::path& folder, std::uint64_t 
     }
     const std::size_t good_end = was_never_made ? 0 : scan->good_end;
     if (good_end < size || was_never_made) {
-        if (auto kept = keep_evidence(folder, name, mapping.bytes().subspan(good_end), good_end); !kept)
-            return std::unexpected(kept.error());
-        out.degraded.push_back(describe_cut(name, good_end, size - good_end, scan->fault));
+        const auto kept = keep_evidence(folder, name, mapping.bytes().subspan(good_end), good_end);
+        if (!kept) return std::unexpected(kept.error());
+        out.degraded.push_back(describe_cut(name, *kept, good_end, size - good_end, scan->fault));
     }
     if (was_never_made) {
         if (::unlink(file.c_str()) != 0) return fail_errno(fmt::format("cannot put {} aside", file.string()), errno);
