@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -51,18 +53,27 @@ void remove_leftovers(const std::filesystem::path& root) {
     }
 }
 
-void make_private_mounts() {
+void raise_loopback() {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP;
+    require(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "raising the loopback interface");
+}
+
+void make_private_namespaces() {
     static bool is_done = false;
     if (is_done) return;
     is_done = true;
-    require(::unshare(CLONE_NEWNS) == 0, "a mount namespace");
+    require(::unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "mount and network namespaces");
+    raise_loopback();
     require(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
 }
 
 }  // namespace
 
 Playground::Playground() {
-    make_private_mounts();
+    make_private_namespaces();
     const auto root = kernel::cgroup_root();
     require(root.has_value(), "cgroup 2");
     remove_leftovers(*root);

@@ -1,5 +1,5 @@
-// A place to try the kernel side in: cgroups of its own, a BPF file system of its own in a mount namespace of its own, so
-// that nothing is left when the test process ends, however it ends (empty cgroup folders are removed by the next test).
+// A place to try the kernel side in: cgroups, a BPF file system, and mount and network namespaces of its own, so that
+// nothing is left when the test process ends, however it ends (empty cgroup folders are removed by the next test).
 #pragma once
 
 #include <sys/socket.h>
