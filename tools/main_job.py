@@ -167,12 +167,11 @@ def person_here():
 
 
 def sample_policies(port, person):
-    """The files of policies/, with this database's port and the person at this terminal in them."""
+    """The shop's files of policies/, with this database's port and the person at this terminal in them."""
     files = {}
-    for path in sorted((throwaway.SOURCE / "policies").glob("*.yaml")):
-        if path.name.endswith(".test.yaml"):
-            continue
-        files[path.name] = path.read_text().replace("@PORT@", str(port)).replace("@PERSON@", person)
+    for name in ("shop.yaml", "migrations.yaml"):
+        text = (throwaway.SOURCE / "policies" / name).read_text()
+        files[name] = text.replace(":5432", f":{port}").replace("users: [root]", f"users: [{person}]")
     return files
 
 
