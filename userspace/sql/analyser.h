@@ -114,6 +114,7 @@ private:
     Columns values(Node body, Scope& scope);
     Columns set_operation(Node body, Scope& scope);
     Columns targets(simdjson::dom::array list, Scope& scope);
+    void follow_recursion(CteFrame& frame, CteFrame::Entry& entry, Columns& columns);
     void with(Node body, Scope& scope, CteFrame& frame);
     void grouping(Node body, const Columns& output, Scope& scope);
     void ordering(simdjson::dom::array sort_clause, const Columns& output, Scope& scope);

@@ -12,6 +12,15 @@ std::vector<std::string> names_of(simdjson::dom::array list) {
     return names;
 }
 
+constexpr std::size_t recursive_turns = 4;
+
+// Grows with everything that joining can add.
+std::size_t weight_of(const Columns& columns) {
+    std::size_t weight = columns.others.masks.size();
+    for (const auto& column : columns.list) weight += 2 * column.flow.masks.size() + (column.flow.is_exact ? 0 : 1);
+    return weight;
+}
+
 // The name that the server gives to an output column, as far as ORDER BY and outer queries can use it.
 std::string_view implied_name(Node wrapped) {
     const std::string_view kind = wrapped.kind();
@@ -109,6 +118,27 @@ void Analyser::with(Node body, Scope& scope, CteFrame& frame) {
     }
 }
 
+// What comes back to itself may change places on every turn: gone through until nothing new comes, and filters are looked
+// at again with what their columns now carry. What takes too many turns is all one.
+void Analyser::follow_recursion(CteFrame& frame, CteFrame::Entry& entry, Columns& columns) {
+    const auto names = names_of(entry.node.list("aliascolnames"));
+    for (std::size_t turn = 0;; ++turn) {
+        if (turn >= recursive_turns || !columns.is_complete) {
+            const Flow all = columns.all();
+            for (auto& column : columns.list) column.flow.mix(all);
+            columns.others.mix(all);
+        }
+        entry.columns = columns;
+        Columns again = query(entry.node.member("ctequery"), frame.outer, &frame);
+        again.rename(names);
+        Columns joined = columns;
+        joined.join(again);
+        const bool is_same = weight_of(joined) == weight_of(columns);
+        columns = std::move(joined);
+        if (is_same || turn >= recursive_turns) return;
+    }
+}
+
 Columns Analyser::cte_columns(CteFrame& frame, CteFrame::Entry& entry) {
     const auto names = names_of(entry.node.list("aliascolnames"));
     const Node inner = entry.node.member("ctequery");
@@ -117,23 +147,7 @@ Columns Analyser::cte_columns(CteFrame& frame, CteFrame::Entry& entry) {
     entry.columns.is_complete = false;  // what it is to itself at first
     Columns columns = query(inner, frame.outer, &frame);
     columns.rename(names);
-    if (entry.refers_to_itself) {
-        // What comes back to itself may change places on every turn: all of its columns are one, and filters on them are
-        // looked at again with what they now carry.
-        const Flow all = columns.all();
-        if (!all.is_clean()) {
-            for (auto& column : columns.list) column.flow.mix(all);
-            columns.others.mix(all);
-        }
-        entry.columns = columns;
-        Columns again = query(inner, frame.outer, &frame);
-        again.rename(names);
-        if (columns.is_complete) {
-            columns.join(again);
-        } else {
-            columns.others.mix(again.all());
-        }
-    }
+    if (entry.refers_to_itself) follow_recursion(frame, entry, columns);
     // SEARCH and CYCLE add columns made of the others.
     for (const std::string_view clause : {"search_clause", "cycle_clause"}) {
         const Node extra = entry.node.member(clause);
