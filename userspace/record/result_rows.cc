@@ -32,12 +32,12 @@ std::optional<Columns> read_columns(Bytes message) {
     return out;
 }
 
-std::optional<std::string> read_field(Cursor& cursor, bool is_binary) {
+std::optional<std::string> read_field(Cursor& cursor, std::optional<bool> is_binary) {
     const std::int32_t size = cursor.i32();
     if (size < 0) return std::nullopt;
     const Bytes bytes = cursor.bytes(static_cast<std::size_t>(size));
     // Without a RowDescription the format is not known: what nobody would print is binary.
-    if (is_binary || !is_printable(as_text(bytes))) return "\\x" + to_hex(bytes);
+    if (is_binary.value_or(!is_printable(as_text(bytes)))) return "\\x" + to_hex(bytes);
     return std::string(as_text(bytes));
 }
 
@@ -64,8 +64,9 @@ ResultRows read_result(Bytes body) {
         Cursor fields(message);
         const std::size_t count = fields.u16();
         std::vector<std::optional<std::string>> row;
-        for (std::size_t i = 0; i < count && fields.ok(); ++i)
-            row.push_back(read_field(fields, i < are_binary.size() && are_binary[i]));
+        for (std::size_t i = 0; i < count && fields.ok(); ++i) {
+            row.push_back(read_field(fields, i < are_binary.size() ? std::optional<bool>(are_binary[i]) : std::nullopt));
+        }
         if (!fields.finished()) {
             out.is_cut = true;
             return out;

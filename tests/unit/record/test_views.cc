@@ -1,0 +1,217 @@
+// Looking back: sessions are listed, replayed and searched as they were recorded.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "record/reader.h"
+#include "record/replay.h"
+#include "record/result_rows.h"
+#include "record/search.h"
+#include "record/session_list.h"
+#include "temporary_log.h"
+
+namespace assent::record {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string message(char type, const std::string& payload) {
+    const auto size = static_cast<std::uint32_t>(payload.size() + 4);
+    std::string out(1, type);
+    for (int shift = 24; shift >= 0; shift -= 8)
+        out.push_back(static_cast<char>(size >> static_cast<unsigned>(shift) & 0xFFU));
+    return out + payload;
+}
+
+std::string data_row(const std::vector<std::optional<std::string>>& fields) {
+    std::string out{'\0', static_cast<char>(fields.size())};
+    for (const auto& field : fields) {
+        if (!field) {
+            out += "\xFF\xFF\xFF\xFF";
+            continue;
+        }
+        out += std::string{'\0', '\0', '\0', static_cast<char>(field->size())} + *field;
+    }
+    return message('D', out);
+}
+
+std::string row_description(const std::vector<std::string>& names, char format = '\0') {
+    std::string out{'\0', static_cast<char>(names.size())};
+    for (const auto& name : names) out += name + std::string(1, '\0') + std::string(16, '\0') + std::string{'\0', format};
+    return message('T', out);
+}
+
+class ViewsTest : public testing::Test {
+protected:
+    void SetUp() override {
+        auto options = folder_.options();
+        options.segment_size_bytes = 2'000;
+        auto log = Log::open(options);
+        ASSERT_TRUE(log) << log.error().message;
+        log_ = std::move(*log);
+        put("daemon.started", "", R"("version":"1")");
+        for (const std::string name : {"nightly", "reports"}) session("01kan-" + name, name);
+        log_->close();
+    }
+    void put(std::string_view type, std::string_view session, std::string_view members,
+             std::vector<model::RecordBody> bodies = {}) {
+        ASSERT_TRUE(log_->append_and_wait({type, session, members, bodies, true}));
+    }
+    void session(const std::string& id, const std::string& agent) {
+        put("flow.opened", id,
+            R"("agent":{"name":")" + agent +
+                R"(","uid":1001,"exe":"/usr/bin/psql","purpose":"month's end"},"asked_for":"10.0.0.5:5432","target":"payments-db")");
+        const std::string text = "UPDATE orders SET note = 'Größe \"L\"' WHERE id = 7";
+        put("command", id,
+            R"("command":1,"kind":"query","decision":"hold","enforced":"hold","rules":["writes"],"user":"app")",
+            {{"text", as_bytes(text)}});
+        put("hold.decided", id,
+            R"("hold":"h-1","state":"approved","person":"ana","uid":1000,"reason":"agreed with \"Bo\"")");
+        const std::string rows =
+            row_description({"id", "ssn"}) + data_row({"7", "****"}) + data_row({std::nullopt, "\x01\x02"});
+        put("outcome", id, R"("command":1,"tag":"UPDATE 1","rows":2)", {{"result", as_bytes(rows)}});
+        put("flow.closed", id, R"("why":"the agent closed","commands":1)");
+    }
+    std::filesystem::path records() const { return folder_.options().folder; }
+    std::vector<json> found(const SearchFilter& filter) const {
+        std::vector<json> out;
+        EXPECT_TRUE(search_records(records(), filter, [&out](const json& match) {
+            out.push_back(match);
+            return true;
+        }));
+        return out;
+    }
+    static SearchFilter text(std::string text) {
+        SearchFilter filter;
+        filter.text = std::move(text);
+        return filter;
+    }
+
+    TemporaryFolder folder_;
+    std::unique_ptr<Log> log_;
+};
+
+TEST_F(ViewsTest, SessionsAreListed) {
+    const auto list = list_sessions(records(), {});
+    ASSERT_TRUE(list);
+    ASSERT_EQ(list->sessions.size(), 2);
+    const json& first = list->sessions[0];
+    EXPECT_EQ(first["session"], "01kan-nightly");
+    EXPECT_EQ(first["agent"], "nightly");
+    EXPECT_EQ(first["target"], "payments-db");
+    EXPECT_EQ(first["user"], "app");
+    EXPECT_EQ(first["commands"], 1);
+    EXPECT_EQ(first["why"], "the agent closed");
+}
+
+TEST_F(ViewsTest, SessionsAreNarrowed) {
+    SessionFilter filter;
+    filter.agent = "reports";
+    EXPECT_EQ(list_sessions(records(), filter)->sessions.size(), 1);
+    filter = {};
+    filter.limit = 1;
+    const auto newest = list_sessions(records(), filter);
+    ASSERT_EQ(newest->sessions.size(), 1);
+    EXPECT_EQ(newest->sessions[0]["agent"], "reports");
+    filter = {};
+    filter.since = std::chrono::system_clock::now() + std::chrono::hours(1);
+    EXPECT_TRUE(list_sessions(records(), filter)->sessions.empty());
+}
+
+TEST_F(ViewsTest, SessionIsFoundByTheBeginningOfItsId) {
+    EXPECT_EQ(find_session(records(), "01kan-n"), "01kan-nightly");
+    EXPECT_EQ(find_session(records(), "01kan-nightly"), "01kan-nightly");
+    EXPECT_EQ(find_session(records(), "02").error().code, Errc::not_found);
+    const auto both = find_session(records(), "01kan");
+    ASSERT_FALSE(both);
+    EXPECT_EQ(both.error().code, Errc::invalid);
+    EXPECT_THAT(both.error().message, HasSubstr("01kan-nightly, 01kan-reports"));
+}
+
+TEST_F(ViewsTest, SessionIsReplayedWithItsBodies) {
+    std::vector<json> events;
+    ASSERT_TRUE(replay_session(records(), "01kan-nightly", [&events](const json& event) {
+        events.push_back(event);
+        return true;
+    }));
+    ASSERT_EQ(events.size(), 5);
+    EXPECT_EQ(events[0]["agent"]["purpose"], "month's end");
+    EXPECT_EQ(events[1]["texts"]["text"], "UPDATE orders SET note = 'Größe \"L\"' WHERE id = 7");
+    EXPECT_EQ(events[3]["result"]["columns"], json({"id", "ssn"}));
+    EXPECT_EQ(events[3]["result"]["rows"], json({{"7", "****"}, {nullptr, "\x01\x02"}}));
+}
+
+TEST_F(ViewsTest, ReplayStopsWhenNobodyListens) {
+    int count = 0;
+    ASSERT_TRUE(replay_session(records(), "01kan-nightly", [&count](const json&) { return ++count < 2; }));
+    EXPECT_EQ(count, 2);
+}
+
+TEST_F(ViewsTest, TextIsFoundInBodiesAndMembersInEitherCase) {
+    const auto statements = found(text("SET NOTE"));
+    ASSERT_EQ(statements.size(), 2);
+    EXPECT_EQ(statements[0]["where"], "text");
+    EXPECT_EQ(statements[0]["agent"], "nightly");
+    EXPECT_THAT(statements[0]["excerpt"].get<std::string>(), HasSubstr("SET note"));
+    EXPECT_EQ(found(text("MONTH'S")).at(0)["where"], "agent.purpose");
+    EXPECT_EQ(found(text("größe \"l\"")).size(), 2);
+    EXPECT_EQ(found(text("with \"bo\"")).at(0)["where"], "reason");
+    EXPECT_TRUE(found(text("sha256")).empty());
+    EXPECT_TRUE(found(text("drop")).empty());
+}
+
+TEST_F(ViewsTest, SearchIsNarrowed) {
+    auto filter = text("orders");
+    filter.agent = "reports";
+    ASSERT_EQ(found(filter).size(), 1);
+    filter = text("orders");
+    filter.session = "01kan-n";
+    ASSERT_EQ(found(filter).size(), 1);
+    filter = text("orders");
+    filter.since = std::chrono::system_clock::now() + std::chrono::hours(1);
+    EXPECT_TRUE(found(filter).empty());
+    filter = text("orders");
+    filter.limit = 1;
+    EXPECT_EQ(found(filter).size(), 1);
+    EXPECT_FALSE(search_records(records(), text(""), {}));
+}
+
+TEST_F(ViewsTest, DamagedSegmentIsToldAndPassedOver) {
+    const auto names = list_segments(records());
+    ASSERT_GT(names->size(), 1);
+    const auto file = records() / segment_file((*names)[1].first);
+    std::string bytes = read_whole(file);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_whole(file, bytes);
+    const auto result = search_records(records(), text("version"), [](const json&) { return true; });
+    ASSERT_TRUE(result);
+    EXPECT_THAT(result->warnings, ElementsAre(HasSubstr("assent verify")));
+}
+
+TEST(ResultRowsTest, LyingLengthsEndTheRows) {
+    const std::string whole = row_description({"id"}) + data_row({"7"});
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        EXPECT_TRUE(read_result(as_bytes(std::string_view(whole).substr(0, size))).rows.empty());
+    EXPECT_EQ(read_result(as_bytes(whole)).rows.size(), 1);
+    EXPECT_TRUE(read_result(as_bytes(message('D', std::string("\0\2\0\0\0\1x", 7)))).is_cut);
+    EXPECT_TRUE(read_result(as_bytes(std::string("D\0\0\0\0", 5))).is_cut);
+    EXPECT_EQ(read_result(as_bytes(row_description({"b"}) + data_row({"a\x1b"}))).rows[0][0], "a\x1b")
+        << "its format is said to be text";
+    EXPECT_EQ(read_result(as_bytes(row_description({"b"}, '\1') + data_row({"abc"}))).rows[0][0], "\\x616263");
+}
+
+TEST(ParseTimeTest, TimesAndAges) {
+    const auto now = *parse_time("2026-11-22T14:29:36.500000Z", {});
+    EXPECT_EQ(to_rfc3339(now), "2026-11-22T14:29:36.500000Z");
+    EXPECT_EQ(to_rfc3339(*parse_time("2026-11-22", now)), "2026-11-22T00:00:00.000000Z");
+    EXPECT_EQ(to_rfc3339(*parse_time("2026-11-22 14:29", now)), "2026-11-22T14:29:00.000000Z");
+    EXPECT_EQ(*parse_time("90s", now), now - std::chrono::seconds(90));
+    EXPECT_EQ(*parse_time("7d", now), now - std::chrono::hours(168));
+    for (const char* wrong : {"", "yesterday", "2026-11-22T14:29:36+01:00", "7", "-7d", "99999999999d"})
+        EXPECT_FALSE(parse_time(wrong, now)) << wrong;
+}
+
+}  // namespace
+}  // namespace assent::record

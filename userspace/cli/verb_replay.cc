@@ -1,0 +1,76 @@
+#include <cstdio>
+#include <memory>
+
+#include "cli/daemon.h"
+#include "cli/replay_story.h"
+#include "cli/verb.h"
+#include "record/replay.h"
+#include "record/session_list.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+    std::string session;
+    std::string folder;
+};
+
+bool replay_folder(Context& context, const Options& options, const std::function<bool(const json&)>& each) {
+    const auto session = record::find_session(options.folder, options.session);
+    if (!session) {
+        context.print_error(session.error());
+        return false;
+    }
+    const auto replayed = record::replay_session(options.folder, *session, each);
+    if (!replayed) context.print_error(replayed.error());
+    return replayed.has_value();
+}
+
+void replay(Context& context, const Options& options) {
+    Story story;
+    json all = json::array();
+    const auto each = [&](const json& event) {
+        if (context.is_json)
+            all.push_back(event);
+        else
+            std::fputs(story.tell(event).c_str(), stdout);
+        return true;
+    };
+    if (!options.folder.empty()) {
+        if (!replay_folder(context, options, each)) return;
+    } else {
+        const auto answer = ask_daemon(context, {{"verb", "replay"}, {"session", options.session}},
+                                       [&each](const json& message) { return each(member_of(message, "event")); });
+        if (!answer) return;
+    }
+    if (context.is_json)
+        print_json(all);
+    else
+        std::fputs(story.end().c_str(), stdout);
+}
+
+}  // namespace
+
+void add_verb_replay(CLI::App& app, Context& context) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* verb = app.add_subcommand("replay", "What a session did, from its records");
+    verb->add_option("SESSION", options->session, "The session, or the beginning of its id")->required()->type_name("");
+    verb->add_option("--folder", options->folder, "Read this log without the daemon; such a look is not recorded")
+        ->type_name("DIR");
+    verb->footer(R"(
+Tells who it was and then, by the time since the session was opened, each command with its values, its verdict and rules, who
+decided on it and why, how it ended, and its rows as the agent saw them (masked). For root and the people in `decide` of this
+host's settings. Who looks is recorded.
+
+Examples:
+  assent sessions --since 12h
+  assent replay 01m8xk3
+  assent replay 01m8xk3 --json     the records as they are
+
+Exit codes: 0 told, 1 there is no such session, 2 several begin so, 4 you may not.)");
+    verb->callback([&context, options] { replay(context, *options); });
+}
+
+}  // namespace assent::cli

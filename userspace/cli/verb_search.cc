@@ -1,0 +1,111 @@
+#include <cstdio>
+#include <memory>
+
+#include "base/shown_text.h"
+#include "base/time.h"
+#include "cli/daemon.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "record/reader.h"
+#include "record/search.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+    std::string text;
+    std::string since;
+    std::string session;
+    std::string agent;
+    std::size_t limit = 1'000;
+    std::string folder;
+};
+
+using Each = std::function<bool(const json&)>;
+
+// The last line of the answer; nothing after an error that was printed.
+std::optional<json> ask(Context& context, const Options& options, const Each& each) {
+    if (options.folder.empty()) {
+        const json request = {{"verb", "search"},           {"text", options.text},   {"since", options.since},
+                              {"session", options.session}, {"agent", options.agent}, {"limit", options.limit}};
+        return ask_daemon(context, request, [&each](const json& message) { return each(member_of(message, "match")); });
+    }
+    const auto since = record::parse_time(options.since, system_clock().wall());
+    if (!options.since.empty() && !since) {
+        context.print_error(
+            {Errc::invalid, "'" + options.since + "' is no time: write 2026-11-22, or an age such as 12h or 7d"});
+        return std::nullopt;
+    }
+    const auto found =
+        record::search_records(options.folder, {options.text, since, options.session, options.agent, options.limit}, each);
+    if (!found) {
+        context.print_error(found.error());
+        return std::nullopt;
+    }
+    return json{{"count", found->matches}, {"is_cut", found->is_cut}, {"warnings", found->warnings}};
+}
+
+void search(Context& context, const Options& options) {
+    Table table({{"TIME (UTC)"},
+                 {"SESSION"},
+                 {"AGENT", Table::Align::left, 24},
+                 {"RECORD"},
+                 {"IN"},
+                 {"TEXT", Table::Align::left, 140}});
+    json all = json::array();
+    const auto answer = ask(context, options, [&](const json& match) {
+        if (context.is_json) {
+            all.push_back(match);
+            return true;
+        }
+        constexpr std::size_t millis_end = 23;
+        table.add({text_of(match, "time").substr(0, millis_end), text_of(match, "session"), text_of(match, "agent"),
+                   text_of(match, "type"), text_of(match, "where"), text_of(match, "excerpt")});
+        return true;
+    });
+    if (!answer) return;
+    for (const auto& warning : texts_of(*answer, "warnings"))
+        std::fprintf(stderr, "assent: %s\n", shown_text(warning).c_str());
+    if (context.is_json) {
+        print_json(all);
+    } else if (table.is_empty()) {
+        std::printf("Nothing that was recorded has that text.\n");
+    } else {
+        table.print();
+        if (flag_of(*answer, "is_cut"))
+            std::printf("There are more: narrow it by --since, --session or --agent, or give a larger --limit.\n");
+    }
+    if (number_of(*answer, "count") == 0) context.exit_code = exit_failed;
+}
+
+}  // namespace
+
+void add_verb_search(CLI::App& app, Context& context) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* verb =
+        app.add_subcommand("search", "Find text in what was recorded: statements, values, results, errors, reasons");
+    verb->add_option("TEXT", options->text, "What to find; letters match in either case")->required()->type_name("");
+    verb->add_option("--since", options->since, "Recorded then or later: 2026-11-22, 2026-11-22T14:29 (UTC), 90m, 12h, 7d")
+        ->type_name("TIME");
+    verb->add_option("--session", options->session, "Only in this session, or those whose ids begin so")
+        ->type_name("SESSION");
+    verb->add_option("--agent", options->agent, "Only of this agent")->type_name("NAME");
+    verb->add_option("--limit", options->limit, "At most so many matches (1000)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 100'000));
+    verb->add_option("--folder", options->folder, "Read this log without the daemon; such a look is not recorded")
+        ->type_name("DIR");
+    verb->footer(R"(
+For root and the people in `decide` of this host's settings. Who looks, and for what, is recorded.
+
+Examples:
+  assent search customers --since 7d
+  assent search 'drop table' --agent nightly --json
+
+Exit codes: 0 found, 1 not found, 4 you may not.)");
+    verb->callback([&context, options] { search(context, *options); });
+}
+
+}  // namespace assent::cli

@@ -1,0 +1,155 @@
+#include <cstdio>
+#include <memory>
+
+#include "base/shown_text.h"
+#include "base/time.h"
+#include "cli/daemon.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+#include "record/reader.h"
+#include "record/session_list.h"
+
+namespace assent::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+    bool is_live = false;
+    std::string since;
+    std::string agent;
+    std::string target;
+    std::size_t limit = 100;
+    std::string folder;
+};
+
+// From the daemon, or from the folder itself; nothing after an error that was printed.
+std::optional<std::vector<json>> collect(Context& context, const Options& options, json& answer) {
+    std::vector<json> sessions;
+    if (options.folder.empty()) {
+        const json request = {{"verb", "sessions"},     {"live", options.is_live},  {"since", options.since},
+                              {"agent", options.agent}, {"target", options.target}, {"limit", options.limit}};
+        const auto end = ask_daemon(context, request, [&sessions](const json& message) {
+            sessions.push_back(member_of(message, "session"));
+            return true;
+        });
+        if (!end) return std::nullopt;
+        answer = *end;
+        return sessions;
+    }
+    const auto since = record::parse_time(options.since, system_clock().wall());
+    if (!options.since.empty() && !since) {
+        context.print_error(
+            {Errc::invalid, "'" + options.since + "' is no time: write 2026-11-22, or an age such as 12h or 7d"});
+        return std::nullopt;
+    }
+    auto found = record::list_sessions(options.folder, {since, options.agent, options.target, options.limit});
+    if (!found) {
+        context.print_error(found.error());
+        return std::nullopt;
+    }
+    answer = {{"warnings", found->warnings}};
+    return std::move(found->sessions);
+}
+
+// "2026-11-22 14:29:36": the time of a record without its fraction, in UTC.
+std::string shown_time(std::string time) {
+    constexpr std::size_t seconds_end = 19;
+    if (time.size() > seconds_end) time.resize(seconds_end);
+    if (const auto t = time.find('T'); t != std::string::npos) time[t] = ' ';
+    return time;
+}
+
+void print_recorded(const std::vector<json>& sessions) {
+    using Align = Table::Align;
+    Table table({{"SESSION"},
+                 {"OPENED (UTC)"},
+                 {"LASTED", Align::right},
+                 {"AGENT", Align::left, 30},
+                 {"TARGET", Align::left, 30},
+                 {"USER", Align::left, 20},
+                 {"COMMANDS", Align::right},
+                 {"DENIED", Align::right},
+                 {"HELD", Align::right},
+                 {"END", Align::left, 50}});
+    constexpr long long micros_per_second = 1'000'000;
+    for (const auto& session : sessions) {
+        const bool is_closed = session.contains("closed");
+        table.add({text_of(session, "session"), shown_time(text_of(session, "opened")),
+                   is_closed ? shown_duration(number_of(session, "duration_us") / micros_per_second) : "open",
+                   text_of(session, "agent"),
+                   text_of(session, "target").empty() ? text_of(session, "asked_for") : text_of(session, "target"),
+                   text_of(session, "user"), std::to_string(number_of(session, "commands")),
+                   std::to_string(number_of(session, "denied")), std::to_string(number_of(session, "held")),
+                   text_of(session, "why")});
+    }
+    table.print();
+}
+
+void print_live(const std::vector<json>& sessions) {
+    using Align = Table::Align;
+    Table table({{"SESSION"},
+                 {"STATE"},
+                 {"AGENT", Align::left, 30},
+                 {"PID", Align::right},
+                 {"TARGET", Align::left, 30},
+                 {"DATABASE", Align::left, 20},
+                 {"USER", Align::left, 20},
+                 {"COMMANDS", Align::right},
+                 {"HOLD"}});
+    for (const auto& session : sessions) {
+        table.add({text_of(session, "session"), text_of(session, "state"), text_of(session, "agent"),
+                   std::to_string(number_of(session, "pid")),
+                   text_of(session, "target").empty() ? text_of(session, "address") : text_of(session, "target"),
+                   text_of(session, "database"), text_of(session, "user"), std::to_string(number_of(session, "commands")),
+                   text_of(session, "hold")});
+    }
+    table.print();
+}
+
+void list(Context& context, const Options& options) {
+    json answer;
+    const auto sessions = collect(context, options, answer);
+    if (!sessions) return;
+    for (const auto& warning : texts_of(answer, "warnings"))
+        std::fprintf(stderr, "assent: %s\n", shown_text(warning).c_str());
+    if (context.is_json) {
+        print_json(*sessions);
+    } else if (sessions->empty()) {
+        std::printf(options.is_live ? "No session is open.\n" : "The log has no such session.\n");
+    } else if (options.is_live) {
+        print_live(*sessions);
+    } else {
+        print_recorded(*sessions);
+    }
+}
+
+}  // namespace
+
+void add_verb_sessions(CLI::App& app, Context& context) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* verb = app.add_subcommand("sessions", "Sessions that were recorded, the newest last");
+    auto* live = verb->add_flag("--live", options->is_live, "Those that are open now, and what they do");
+    auto* since =
+        verb->add_option("--since", options->since, "Opened then or later: 2026-11-22, 2026-11-22T14:29 (UTC), 90m, 12h, 7d")
+            ->type_name("TIME");
+    verb->add_option("--agent", options->agent, "Only of this agent")->type_name("NAME");
+    verb->add_option("--target", options->target, "Only to this target")->type_name("NAME");
+    verb->add_option("--limit", options->limit, "At most so many, the newest (100)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 10'000));
+    auto* folder =
+        verb->add_option("--folder", options->folder, "Read this log without the daemon; such a look is not recorded")
+            ->type_name("DIR");
+    live->excludes(since)->excludes(folder);
+    verb->footer(R"(
+For root and the people in `decide` of this host's settings. Who looks is recorded.
+
+Examples:
+  assent sessions --since 12h --agent nightly
+  assent sessions --live
+  assent replay 01m8…              what one of them did)");
+    verb->callback([&context, options] { list(context, *options); });
+}
+
+}  // namespace assent::cli
