@@ -6,6 +6,9 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "policy/spelling.h"
 
 namespace assent::cli {
 namespace {
@@ -65,6 +68,20 @@ void group_verbs(CLI::App& app) {
     }
 }
 
+// What stands where a verb should, when it is none: CLI11 would only say that one is missing.
+std::string unknown_verb(const CLI::App& app, int argc, const char* const* argv) {
+    std::vector<std::string> verbs;
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (word == "--config") ++i;
+        if (word.starts_with("-")) continue;
+        if (std::ranges::find(verbs, word) != verbs.end()) return {};
+        return "there is no verb '" + word + "'" + policy::suggestion(word, verbs);
+    }
+    return {};
+}
+
 int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* argv) {
     try {
         app.parse(argc, argv);
@@ -75,7 +92,9 @@ int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* 
         if (argc <= 1) {
             std::fputs(app.help().c_str(), stderr);
         } else {
-            context.print_error(Error{Errc::invalid, std::string(mistake.what()) + "; see `assent --help`"});
+            std::string what = unknown_verb(app, argc, argv);
+            if (what.empty()) what = mistake.what();
+            context.print_error(Error{Errc::invalid, what + "; see `assent --help`"});
         }
         return exit_usage;
     }

@@ -109,7 +109,9 @@ TEST_F(ReviewTest, ListShowAndDecide) {
 TEST_F(ReviewTest, ExitCodesTellScriptsWhatHappened) {
     EXPECT_EQ(run("approve h-zzzzzz").code, 1) << "no such hold";
     EXPECT_EQ(run("approve").code, 2) << "an argument is missing";
-    EXPECT_EQ(run("aprove h-1").code, 2) << "no such verb";
+    const Outcome misspelt = run("aprove h-1");
+    EXPECT_EQ(misspelt.code, 2);
+    EXPECT_THAT(misspelt.text, HasSubstr("did you mean 'approve'?"));
     EXPECT_EQ(run("").code, 2);
     EXPECT_EQ(run("--help").code, 0);
     EXPECT_EQ(run("--version").code, 0);
