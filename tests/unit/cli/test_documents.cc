@@ -1,11 +1,11 @@
 // Completions and man pages say what the program does: every verb and every option of it, and no others.
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
 #include "cli/program.h"
 
@@ -20,7 +20,11 @@ std::string text_of_file(const std::string& file) {
 }
 
 // Without roff's escapes of hyphens.
-std::string manual() { return std::regex_replace(text_of_file("man/assent.1"), std::regex(R"(\\-)"), "-"); }
+std::string manual() {
+    std::string text = text_of_file("man/assent.1");
+    RE2::GlobalReplace(&text, R"(\\-)", "-");
+    return text;
+}
 
 void collect(const CLI::App& app, std::set<std::string>& verbs, std::set<std::string>& options) {
     for (const CLI::Option* option : app.get_options()) {
@@ -57,8 +61,7 @@ TEST_F(DocumentsTest, TheManualAndTheCompletionsKnowEveryVerbAndOption) {
          {std::string("completions/assent.bash"), std::string("completions/_assent"), std::string("man")}) {
         const std::string text = file == "man" ? manual() : text_of_file(file);
         ASSERT_FALSE(text.empty()) << file;
-        for (const auto& word : verbs)
-            EXPECT_TRUE(std::regex_search(text, std::regex("\\b" + word + "\\b"))) << file << ": " << word;
+        for (const auto& word : verbs) EXPECT_TRUE(RE2::PartialMatch(text, "\\b" + word + "\\b")) << file << ": " << word;
         for (const auto& word : options) EXPECT_NE(text.find(word), std::string::npos) << file << ": " << word;
     }
     const std::string fish = text_of_file("completions/assent.fish");
@@ -68,10 +71,10 @@ TEST_F(DocumentsTest, TheManualAndTheCompletionsKnowEveryVerbAndOption) {
 TEST_F(DocumentsTest, TheManualHasNoOptionThatIsNot) {
     options.insert({"--json", "--config", "--help", "--version"});
     const std::string text = manual();
-    const std::regex option("--[a-z][a-z-]+");
-    for (std::sregex_iterator at(text.begin(), text.end(), option), end; at != end; ++at) {
-        EXPECT_TRUE(options.contains(at->str())) << at->str();
-    }
+    const RE2 option("(--[a-z][a-z-]+)");
+    re2::StringPiece rest(text);
+    std::string found;
+    while (RE2::FindAndConsume(&rest, option, &found)) EXPECT_TRUE(options.contains(found)) << found;
 }
 
 TEST_F(DocumentsTest, EveryVerbHasHelpThatSaysWhatItIsFor) {

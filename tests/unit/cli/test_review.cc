@@ -9,6 +9,7 @@
 #include "app/hold_requests.h"
 #include "app/status_requests.h"
 #include "unit/approve/desk_fixture.h"
+#include "unit/cli/run_to_end.h"
 #include "unit/cli/terminal.h"
 
 namespace assent::cli {
@@ -19,11 +20,6 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-struct Outcome {
-    int code = -1;
-    std::string text;  // standard output and error
-};
 
 class ReviewTest : public approve::DeskFixture {
 protected:
@@ -59,17 +55,7 @@ protected:
         made.approvals = {{"dba", {me}, {}}};
         return made;
     }
-    static Outcome run(const std::string& arguments) {
-        const std::string line = std::string(program) + " " + arguments + " 2>&1 </dev/null";
-        FILE* pipe = ::popen(line.c_str(), "r");
-        Outcome outcome;
-        char bytes[4096];
-        std::size_t size = 0;
-        while ((size = std::fread(bytes, 1, sizeof bytes, pipe)) > 0) outcome.text.append(bytes, size);
-        const int code = ::pclose(pipe);
-        outcome.code = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
-        return outcome;
-    }
+    static Outcome run(const std::string& arguments) { return run_to_end(program, arguments); }
 
     static constexpr const char* program = ASSENT_BINARY_DIR "/userspace/cli/assent";
     std::string me;
