@@ -390,7 +390,8 @@ Step Conversation::on_bind(Bytes message) {
 
 // Types and formats of the columns must be known before the first masked row.
 void Conversation::describe_for_masks(const Ref<Command>& command) {
-    if (!command->plan.has_masks() || command->has_shapes) return;
+    if (!command->plan.has_masks() || command->is_described) return;
+    command->is_described = true;
     ByteVector& out = scratch();
     MessageWriter writer(out);
     writer.begin('D').u8('P').text(command->name).end();

@@ -35,6 +35,7 @@ bool Conversation::wants(Side side) const {
 void Conversation::closed(Side side) {
     if (is_over()) return;
     if (side == Side::target) {
+        has_target_left_ = true;
         if (fatal_error_ || phase_ == Phase::leaving) {
             over(fatal_error_ ? *fatal_error_ : "the agent ended the session", false);
             return;
@@ -125,7 +126,8 @@ void Conversation::end_session(const Refusal& refusal, std::string why, bool is_
         write_error(out, 'E', "FATAL", refusal);
         to_agent_.send(out);
     }
-    const bool can_say_goodbye = phase_ == Phase::established && agent_inbox_.is_at_boundary() && !is_copying_in_;
+    const bool can_say_goodbye =
+        phase_ == Phase::established && !has_target_left_ && agent_inbox_.is_at_boundary() && !is_copying_in_;
     if (can_say_goodbye) {
         ByteVector out;
         MessageWriter(out).begin('X').end();

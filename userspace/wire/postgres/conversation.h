@@ -252,8 +252,9 @@ private:
     char piece_type_ = 0;             // of the message that is streamed to the agent
     std::optional<CopyMasker> copy_masker_;
     std::optional<std::string> fatal_error_;  // the server's last words
-    std::optional<Refusal> ending_;           // terminate() waits for the end of a message
-    ByteVector notices_;                      // wait for the end of a message
+    bool has_target_left_ = false;
+    std::optional<Refusal> ending_;  // terminate() waits for the end of a message
+    ByteVector notices_;             // wait for the end of a message
 
     // assent's own question.
     std::optional<sql::Question> question_;

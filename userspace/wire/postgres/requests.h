@@ -68,7 +68,8 @@ struct Command {
     Plan plan;
     std::unique_ptr<Refusal> refusal;
     std::vector<ColumnShape> shapes;
-    bool has_shapes = false;  // a RowDescription has been seen for the statement that runs
+    bool is_described = false;  // assent has asked for the shapes
+    bool has_shapes = false;    // a RowDescription has been seen for the statement that runs
     std::size_t statement_index = 0;
     std::uint64_t rows = 0;            // of the statements that are complete
     std::uint64_t statement_rows = 0;  // of the one that runs
@@ -91,7 +92,7 @@ struct Command {
         refusal.reset();
         if (shapes.capacity() * sizeof(ColumnShape) > kept_text) shapes = {};
         shapes.clear();
-        has_shapes = false;
+        is_described = has_shapes = false;
         statement_index = 0;
         rows = statement_rows = bytes = masked_fields = 0;
         clear_text(tag);
