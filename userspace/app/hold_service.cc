@@ -121,6 +121,7 @@ void HoldService::forget(const std::string& session) {
 }
 
 void HoldService::changed(const approve::Hold& hold) {
+    if (hold.status.state == model::HoldState::waiting) return;  // opened, or who is connected: the sessions know
     std::vector<std::pair<std::string, Client*>> told;
     for (const auto& [session, waiting] : waiting_) {
         if (waiting.hold == hold.status.id) told.emplace_back(session, waiting.client);

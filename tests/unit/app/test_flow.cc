@@ -104,6 +104,31 @@ TEST(Flow, a_slow_agent_stops_the_reading_of_its_target) {
     writer.join();
 }
 
+TEST(Flow, much_both_ways_at_once_does_not_stall) {
+    FlowBench bench;
+    bench.open();
+    bench.connect_target();
+    bench.thread.call([&] {
+        bench.session->on_received = [&](Side side, Bytes bytes) {
+            bench.session->ports.send(side == Side::agent ? Side::target : Side::agent, bytes);
+        };
+    });
+    std::thread echo([&] {
+        for (std::string bytes(64 * limits::KiB, ' ');;) {
+            const ssize_t size = ::recv(bench.target.get(), bytes.data(), bytes.size(), 0);
+            if (size <= 0) return;
+            write_all(bench.target.get(), std::string_view(bytes).substr(0, static_cast<std::size_t>(size)));
+        }
+    });
+    std::string sent;
+    for (int i = 0; sent.size() < 16 * limits::MiB; ++i) sent += std::to_string(i) + "+";
+    std::thread writer([&] { write_all(bench.agent.get(), sent); });
+    EXPECT_TRUE(read_some(bench.agent.get(), sent.size()) == sent);
+    writer.join();
+    bench.call([](ScriptedSession& session) { session.close(); });
+    echo.join();
+}
+
 TEST(Flow, a_side_that_does_not_read_its_answers_is_not_listened_to) {
     FlowBench bench;
     bench.open(4096);

@@ -77,7 +77,10 @@ TEST(CancelKeys, are_of_one_agent_and_need_the_process_too) {
     EXPECT_FALSE(key.is_of(agent));
     CancelKey nameless = key;
     nameless.agent.clear();
-    EXPECT_FALSE(nameless.is_of(model::Agent{.cgroup_id = 9, .uid = 1000}));
+    model::Agent stranger;
+    stranger.cgroup_id = 9;
+    stranger.uid = 1000;
+    EXPECT_FALSE(nameless.is_of(stranger));
 
     keys.remove(told);
     EXPECT_FALSE(keys.find(4711, told));
