@@ -1,5 +1,15 @@
 // What a parsed text would do to a database whose names are known: effects, what changes in the session, and where masked
 // columns flow. Pure: the same inputs give the same answer. It never under-states: what it does not know is `unknown`.
+//
+// What the caller does:
+// - runs parse() and analyse() on a thread with limits::parser_stack_size of stack;
+// - before analyse(), asks the server (Catalog::question, learn) for the names of the text, and for those of each statement
+//   in `prepared` that it executes; a name that is not known is unresolved, which no allow rule covers;
+// - after a command with `may_change_names` succeeds or fails, and again at the end of the transaction it was in, forgets
+//   the catalog, and analyses later commands anew;
+// - keeps the masks of `declares` for Environment::cursor until the cursor is closed, and the text of `prepares`;
+// - analyses anew when parameters are bound to a statement that writes a masked relation (mask_denial depends on them);
+// - where strips_error_detail, also hides the server's message: "invalid input syntax for type integer" quotes the value.
 #pragma once
 
 #include <functional>

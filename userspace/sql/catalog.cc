@@ -26,6 +26,12 @@ const Relation* Catalog::relation(const Name& name) const {
     return found != relations_.end() && found->second ? &*found->second : nullptr;
 }
 
+bool Catalog::assumes(const Name& relation) const noexcept {
+    if (assumes_public_) return true;
+    const bool is_catalog = relation.schema == "pg_catalog" || relation.schema == "information_schema";
+    return is_file_ && (is_catalog || (relation.schema.empty() && relation.name.starts_with("pg_")));
+}
+
 const Relation* Catalog::reached(const Name& name) const {
     const auto found = reached_.find(name);
     return found == reached_.end() ? nullptr : &found->second;

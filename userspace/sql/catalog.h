@@ -80,8 +80,9 @@ public:
 
     // The schema that an unqualified CREATE goes to; empty: none.
     [[nodiscard]] const std::string& creation_schema() const noexcept { return creation_schema_; }
-    // Only for explain without a catalog: the names of columns stand for themselves.
-    [[nodiscard]] bool assumes_public() const noexcept { return assumes_public_; }
+    // Only for explain: a relation of which nothing but the name is known is taken to be there, in `public` or in
+    // pg_catalog, and the names of its columns stand for themselves.
+    [[nodiscard]] bool assumes(const Name& relation) const noexcept;
     [[nodiscard]] bool knows_function(const Name& name) const;
     // May a function outside pg_catalog of that name give several rows.
     [[nodiscard]] bool may_return_set(const Name& name) const;

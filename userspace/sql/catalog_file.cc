@@ -10,7 +10,7 @@
 //       relatives: [public.customers_2024]   # parents, children, partitions: their columns of one name are one
 //   functions: [app.refund, "util.rows()"]   # those outside pg_catalog; () when it gives several rows
 //
-// What is not listed does not exist.
+// What is not listed does not exist, but for the relations of pg_catalog and information_schema.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -107,6 +107,9 @@ Result<Relation> read_relation(const YAML::Node& node) {
 
 Result<> Catalog::read_file(const YAML::Node& root) {
     if (auto keys = only_keys(root, {"search_path", "user", "relations", "functions"}); !keys) return keys;
+    for (const char* key : {"search_path", "relations", "functions"}) {
+        if (root[key] && !root[key].IsSequence()) return wrong(root[key], fmt::format("{} is a list", key));
+    }
     is_file_ = true;
     knows_session_ = true;
     search_path_ = root["search_path"].as<std::vector<std::string>>(std::vector<std::string>{"public"});

@@ -79,7 +79,7 @@ ResolvedRelation Analyser::resolve(const Name& name) {
     if (const Relation* relation = catalog->relation(name)) {
         return {{object_name(relation->schema, relation->name), true}, relation->schema, relation->name, relation};
     }
-    if (!catalog->assumes_public()) return resolved;
+    if (!catalog->assumes(name)) return resolved;
     if (resolved.schema.empty()) resolved.schema = name.name.starts_with("pg_") ? "pg_catalog" : "public";
     resolved.object = {object_name(resolved.schema, name.name), true};
     return resolved;
@@ -148,7 +148,7 @@ Columns Analyser::columns_of(const ResolvedRelation& relation) {
     }
     if (relation.relation == nullptr) {
         columns.is_complete = false;
-        const bool is_assumed = environment_.catalog != nullptr && environment_.catalog->assumes_public();
+        const bool is_assumed = relation.object.is_resolved;
         // Not known means it may be anything; for explain without a catalog the columns' own names are all there is.
         if (!is_assumed || environment_.masks->may_mask(relation.schema, relation.name)) columns.others = unknown_flow();
     } else {
@@ -233,14 +233,18 @@ Flow Analyser::unqualified_column(std::string_view name, Scope& scope) {
 
 // A column that a source of incomplete columns may have.
 Flow Analyser::unlisted_column(const From& from, std::string_view name) const {
-    const bool is_assumed = environment_.catalog != nullptr && environment_.catalog->assumes_public();
-    if (!is_assumed) return from.visible.others;
     Flow flow;
+    bool is_assumed = environment_.catalog != nullptr;
+    bool is_found = false;
     for (const auto& source : from.sources) {
         if (source.columns.is_complete) continue;
-        flow.join(source.is_relation ? mask_of_name(source.mask_schema, source.mask_relation, name) : source.columns.others);
+        is_found = true;
+        // One that is only assumed to be there has the columns that are named.
+        is_assumed =
+            is_assumed && source.is_relation && environment_.catalog->assumes({source.mask_schema, source.mask_relation});
+        if (is_assumed) flow.join(mask_of_name(source.mask_schema, source.mask_relation, name));
     }
-    return flow;
+    return is_found && is_assumed ? flow : from.visible.others;
 }
 
 Flow Analyser::qualified_column(const std::vector<std::string_view>& parts, Scope& scope) {

@@ -127,7 +127,7 @@ std::shared_ptr<const Parsed> parse_nested(std::string_view text, std::size_t le
     parsed->failure = level > nested_texts ? "statements inside one another too deep" : refusal(text);
     if (parsed->failure.empty()) parsed->failure = read_tree(*parsed, level);
     if (parsed->tree == nullptr) parsed->statement_count = 0;
-    if (level == 0) collect_names(*parsed);
+    collect_names(*parsed);
     return parsed;
 }
 

@@ -1,20 +1,21 @@
 // What the tests of sql/ share: a catalog from a file, masks from a list, and effects written as one line.
 #pragma once
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
 #include "sql/analyse.h"
 
 namespace assent::sql::test {
 
-// "read public.a,public.b; delete[absent] public.c; execute ?f": effects in order of their text, `?` before what is not resolved.
+// "read public.a,public.b; delete[absent] public.c; execute ?f": effects in order of their text, `?` before what is not
+// resolved.
 inline std::string line_of(const std::vector<model::Effect>& effects) {
     std::vector<std::string> parts;
     for (const auto& effect : effects) {
@@ -22,7 +23,8 @@ inline std::string line_of(const std::vector<model::Effect>& effects) {
         for (const auto& object : effect.objects) objects.push_back((object.is_resolved ? "" : "?") + object.name);
         std::sort(objects.begin(), objects.end());
         const char* where = effect.where_clause == model::WhereClause::absent ? "[absent]" : "";
-        parts.push_back(fmt::format("{}{}{}{}", model::name_of(effect.operation), where, objects.empty() ? "" : " ", fmt::join(objects, ",")));
+        parts.push_back(fmt::format("{}{}{}{}", model::name_of(effect.operation), where, objects.empty() ? "" : " ",
+                                    fmt::join(objects, ",")));
     }
     std::sort(parts.begin(), parts.end());
     parts.erase(std::unique(parts.begin(), parts.end()), parts.end());

@@ -1,11 +1,11 @@
 // A connection to the server of a test, and the catalog asked over it as a session asks it.
 #pragma once
 
-#include <libpq-fe.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <libpq-fe.h>
 
 #include "sql/catalog.h"
 #include "support/wire_real_server.h"
@@ -21,8 +21,12 @@ struct Rows {
 class Connection {
 public:
     Connection(const assent::test::RealServer& server, const std::string& database, const std::string& user = "postgres")
-        : connection_(PQconnectdb(("host=127.0.0.1 port=" + std::to_string(server.port()) + " user=" + user + " dbname=" + database).c_str()), &PQfinish) {
-        PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
+        : connection_(
+              PQconnectdb(("host=127.0.0.1 port=" + std::to_string(server.port()) + " user=" + user + " dbname=" + database)
+                              .c_str()),
+              &PQfinish) {
+        PQsetNoticeProcessor(
+            connection_.get(), [](void*, const char*) {}, nullptr);
     }
     [[nodiscard]] bool is_open() const { return PQstatus(connection_.get()) == CONNECTION_OK; }
 
@@ -30,8 +34,8 @@ public:
     Rows ask(const Question& question) {
         std::vector<const char*> values;
         for (const auto& parameter : question.parameters) values.push_back(parameter.c_str());
-        return read(PQexecParams(connection_.get(), question.sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
-                                 nullptr, nullptr, 0));
+        return read(PQexecParams(connection_.get(), question.sql.c_str(), static_cast<int>(values.size()), nullptr,
+                                 values.data(), nullptr, nullptr, 0));
     }
     // Rows of COPY TO STDOUT: one field a column, tabs between them.
     Rows copy_out(const std::string& sql) {
@@ -83,7 +87,8 @@ private:
         for (int r = 0; r < PQntuples(raw); ++r) {
             Row row;
             for (int c = 0; c < out.fields; ++c) {
-                row.push_back(PQgetisnull(raw, r, c) != 0 ? std::nullopt : std::optional<std::string>(PQgetvalue(raw, r, c)));
+                row.push_back(PQgetisnull(raw, r, c) != 0 ? std::nullopt
+                                                          : std::optional<std::string>(PQgetvalue(raw, r, c)));
             }
             out.rows.push_back(std::move(row));
         }

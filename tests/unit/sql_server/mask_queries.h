@@ -19,7 +19,8 @@ inline constexpr const char* mask_queries[] = {
     "SELECT id, c.ssn, name, card FROM customers c",
     "SELECT upper(ssn), substr(ssn, 1, 3), ssn || 'x', ssn::varchar, left(ssn, 1), length(ssn) FROM customers",
     "SELECT 'x' || name || ssn FROM customers",
-    "SELECT ssn = '1', ssn LIKE '7%', ssn IS NULL, ssn > 'a', ssn BETWEEN '0' AND '5', ssn IN ('a'), ssn ~ '^7' FROM customers",
+    "SELECT ssn = '1', ssn LIKE '7%', ssn IS NULL, ssn > 'a', ssn BETWEEN '0' AND '5', ssn IN ('a'), ssn ~ '^7' FROM "
+    "customers",
     "SELECT CASE WHEN ssn LIKE '7%' THEN 1 ELSE 0 END FROM customers",
     "SELECT CASE ssn WHEN 'x' THEN name ELSE city END FROM customers",
     "SELECT COALESCE(ssn, 'none'), NULLIF(ssn, 'x'), GREATEST(ssn, 'a'), LEAST(ssn, name) FROM customers",
@@ -68,7 +69,8 @@ inline constexpr const char* mask_queries[] = {
     "SELECT name, ssn IN (SELECT card FROM customers) FROM customers",
     "SELECT l.s FROM customers c, LATERAL (SELECT c.ssn AS s) l",
     "SELECT l.* FROM customers c CROSS JOIN LATERAL (SELECT upper(c.ssn), c.id) l",
-    "SELECT * FROM orders o LEFT JOIN LATERAL (SELECT ssn FROM customers c WHERE c.id = o.customer_id AND c.id < 3) l ON true",
+    "SELECT * FROM orders o LEFT JOIN LATERAL (SELECT ssn FROM customers c WHERE c.id = o.customer_id AND c.id < 3) l ON "
+    "true",
     "SELECT l.x FROM customers c, LATERAL (VALUES (c.ssn), (c.name)) l (x)",
     "WITH w AS (SELECT ssn AS x FROM customers) SELECT x FROM w",
     "WITH w (a, b) AS (SELECT id, ssn FROM customers) SELECT b, a FROM w",
@@ -76,10 +78,13 @@ inline constexpr const char* mask_queries[] = {
     "WITH w AS (SELECT * FROM customers), v AS (SELECT ssn AS name FROM w) SELECT name FROM v",
     "WITH w AS MATERIALIZED (SELECT ssn FROM customers) SELECT w::text FROM w",
     "WITH orders AS (SELECT ssn AS note FROM customers) SELECT note FROM orders",
-    "WITH RECURSIVE r (n, s) AS (SELECT 1, ssn FROM customers WHERE id = 1 UNION ALL SELECT n + 1, s FROM r WHERE n < 3) SELECT * FROM r",
-    "WITH RECURSIVE r (n, a, b) AS (SELECT 1, 'x'::text, ssn FROM customers WHERE id = 1 UNION ALL SELECT n + 1, b, a FROM r WHERE n < 3) "
+    "WITH RECURSIVE r (n, s) AS (SELECT 1, ssn FROM customers WHERE id = 1 UNION ALL SELECT n + 1, s FROM r WHERE n < 3) "
+    "SELECT * FROM r",
+    "WITH RECURSIVE r (n, a, b) AS (SELECT 1, 'x'::text, ssn FROM customers WHERE id = 1 UNION ALL SELECT n + 1, b, a FROM "
+    "r WHERE n < 3) "
     "SELECT a FROM r",
-    "WITH RECURSIVE r AS (SELECT 1 AS n, 'x'::text AS a UNION ALL SELECT n + 1, (SELECT ssn FROM customers WHERE id = 1) FROM r "
+    "WITH RECURSIVE r AS (SELECT 1 AS n, 'x'::text AS a UNION ALL SELECT n + 1, (SELECT ssn FROM customers WHERE id = 1) "
+    "FROM r "
     "WHERE n < 3) SELECT a FROM r",
     "WITH a AS (WITH b AS (SELECT ssn FROM customers) SELECT * FROM b) SELECT * FROM a",
     "SELECT name FROM customers UNION ALL SELECT ssn FROM customers",
@@ -150,7 +155,8 @@ inline constexpr const char* mask_queries[] = {
     "DELETE FROM customers WHERE id = 1 RETURNING ssn || 'x', (SELECT max(ssn) FROM customers)",
     "DELETE FROM orders USING customers c WHERE c.id = orders.id RETURNING c.ssn",
     "INSERT INTO customers (id, name) VALUES (50, 'x') RETURNING *",
-    "INSERT INTO customers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = 'new' RETURNING ssn, customers.*",
+    "INSERT INTO customers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = 'new' RETURNING ssn, "
+    "customers.*",
     "INSERT INTO orders (id) VALUES (60) RETURNING (SELECT max(ssn) FROM customers)",
     "WITH u AS (UPDATE customers SET city = 'x' WHERE id = 1 RETURNING ssn AS s) SELECT s FROM u",
     "WITH d AS (DELETE FROM customers WHERE id = 1 RETURNING *) SELECT * FROM d",
@@ -223,8 +229,10 @@ inline constexpr const char* denied_queries[] = {
     "SELECT 1 FROM customers c, XMLTABLE('/a' PASSING (c.ssn::xml) COLUMNS b text)",
     "SELECT id FROM (SELECT id, ssn FROM customers) x WHERE x.ssn = 'x'",
     "WITH w AS (SELECT id, ssn AS s FROM customers) SELECT id FROM w WHERE s > '5'",
-    "WITH RECURSIVE r (n, s) AS (SELECT 1, ssn FROM customers UNION ALL SELECT n + 1, s FROM r WHERE s LIKE '7%') SELECT n FROM r",
-    "WITH RECURSIVE r (n, a, b) AS (SELECT 1, 'x'::text, ssn FROM customers UNION ALL SELECT n + 1, b, a FROM r WHERE a LIKE '7%') SELECT n FROM r",
+    "WITH RECURSIVE r (n, s) AS (SELECT 1, ssn FROM customers UNION ALL SELECT n + 1, s FROM r WHERE s LIKE '7%') SELECT n "
+    "FROM r",
+    "WITH RECURSIVE r (n, a, b) AS (SELECT 1, 'x'::text, ssn FROM customers UNION ALL SELECT n + 1, b, a FROM r WHERE a "
+    "LIKE '7%') SELECT n FROM r",
     "SELECT id FROM customer_view WHERE number = 'x'",
     "SELECT id FROM view_of_view ORDER BY n",
     "SELECT id FROM events_2024 WHERE secret > 'a'",

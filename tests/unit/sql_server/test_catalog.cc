@@ -53,8 +53,10 @@ TEST_F(AskingTheCatalog, FindsNamesBySearchPathAndKnowsWhatIsAbsent) {
     Connection connection(*server_, "postgres");
     Catalog catalog;
     ASSERT_EQ(connection.run("SET search_path = app, public").error, "");
-    const std::vector<Name> names = {{"", "orders"}, {"public", "orders"}, {"", "missing"}, {"", "pg_class"}, {"Odd.One", "Say \"hi\", {x}\\"}};
-    ASSERT_EQ(connection.teach(catalog, names, {{"", "upper"}, {"", "several"}, {"", "nothing"}, {"pg_catalog", "now"}}), "");
+    const std::vector<Name> names = {
+        {"", "orders"}, {"public", "orders"}, {"", "missing"}, {"", "pg_class"}, {"Odd.One", "Say \"hi\", {x}\\"}};
+    ASSERT_EQ(connection.teach(catalog, names, {{"", "upper"}, {"", "several"}, {"", "nothing"}, {"pg_catalog", "now"}}),
+              "");
     ASSERT_NE(catalog.relation({"", "orders"}), nullptr);
     EXPECT_EQ(catalog.relation({"", "orders"})->schema, "app");
     EXPECT_THAT(columns(catalog.relation({"public", "orders"})), ElementsAre("id", "total", "twice"));
@@ -82,9 +84,11 @@ TEST_F(AskingTheCatalog, FollowsViewsAndPartitionsBothWays) {
     Connection connection(*server_, "postgres");
     Catalog catalog;
     ASSERT_EQ(connection.teach(catalog, {{"", "shown_again"}, {"", "part_a"}, {"", "part_view"}, {"", "kept"}}, {}), "");
-    EXPECT_THAT(catalog.relation({"", "shown_again"})->reaches, UnorderedElementsAre(Name{"public", "shown"}, Name{"public", "orders"}));
+    EXPECT_THAT(catalog.relation({"", "shown_again"})->reaches,
+                UnorderedElementsAre(Name{"public", "shown"}, Name{"public", "orders"}));
     EXPECT_TRUE(catalog.relation({"", "shown_again"})->relatives.empty());
-    EXPECT_THAT(catalog.relation({"", "part_a"})->relatives, UnorderedElementsAre(Name{"public", "parent"}, Name{"public", "part_b"}));
+    EXPECT_THAT(catalog.relation({"", "part_a"})->relatives,
+                UnorderedElementsAre(Name{"public", "parent"}, Name{"public", "part_b"}));
     EXPECT_THAT(catalog.relation({"", "part_view"})->reaches,
                 UnorderedElementsAre(Name{"public", "parent"}, Name{"public", "part_a"}, Name{"public", "part_b"}));
     EXPECT_TRUE(catalog.relation({"", "part_view"})->relatives.empty());
@@ -105,13 +109,15 @@ TEST_F(AskingTheCatalog, SeesTemporaryTablesThatShadowRealOnes) {
 
 TEST_F(AskingTheCatalog, CannotBeDeceivedByOperatorsFunctionsAndTypesOfTheAgent) {
     Connection connection(*server_, "postgres");
-    ASSERT_EQ(connection.run("CREATE SCHEMA evil; CREATE FUNCTION evil.no(name, name) RETURNS bool LANGUAGE sql AS 'SELECT false';"
-                             "CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = name, FUNCTION = evil.no);"
-                             "CREATE FUNCTION evil.current_schemas(bool) RETURNS name[] LANGUAGE sql AS 'SELECT ''{evil}''::name[]';"
-                             "CREATE DOMAIN evil.text AS int; CREATE DOMAIN evil.name AS int;"
-                             "CREATE TABLE evil.pg_class (oid oid); SET search_path = evil, public, pg_catalog")
-                  .error,
-              "");
+    ASSERT_EQ(
+        connection
+            .run("CREATE SCHEMA evil; CREATE FUNCTION evil.no(name, name) RETURNS bool LANGUAGE sql AS 'SELECT false';"
+                 "CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = name, FUNCTION = evil.no);"
+                 "CREATE FUNCTION evil.current_schemas(bool) RETURNS name[] LANGUAGE sql AS 'SELECT ''{evil}''::name[]';"
+                 "CREATE DOMAIN evil.text AS int; CREATE DOMAIN evil.name AS int;"
+                 "CREATE TABLE evil.pg_class (oid oid); SET search_path = evil, public, pg_catalog")
+            .error,
+        "");
     Catalog catalog;
     ASSERT_EQ(connection.teach(catalog, {{"", "orders"}, {"", "pg_class"}}, {{"", "current_schemas"}}), "");
     EXPECT_EQ(catalog.relation({"", "orders"})->schema, "public");
@@ -122,7 +128,8 @@ TEST_F(AskingTheCatalog, CannotBeDeceivedByOperatorsFunctionsAndTypesOfTheAgent)
 TEST_F(AskingTheCatalog, NeedsNoRightsAndNoSettings) {
     Connection connection(*server_, "postgres", "agent");
     ASSERT_TRUE(connection.is_open());
-    ASSERT_EQ(connection.run("SET search_path = ''; SET standard_conforming_strings = off; SET DateStyle = 'SQL, DMY'").error, "");
+    ASSERT_EQ(
+        connection.run("SET search_path = ''; SET standard_conforming_strings = off; SET DateStyle = 'SQL, DMY'").error, "");
     Catalog catalog;
     ASSERT_EQ(connection.teach(catalog, {{"app", "orders"}, {"", "orders"}, {"", "\xc3\xa9t\xc3\xa9"}}, {{"", ""}}), "");
     EXPECT_NE(catalog.relation({"app", "orders"}), nullptr);

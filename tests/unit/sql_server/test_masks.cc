@@ -1,9 +1,9 @@
 // Masks against a real server. Two databases differ in nothing but the values of masked columns; every query runs on both,
 // its planned masks are laid on the rows, and what comes out must be the same: then nothing of the values has come through.
 // Queries that the analysis denies, or that do what no policy allows by default, are not run.
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "unit/sql/helpers.h"
 #include "unit/sql_server/connection.h"
@@ -34,8 +34,9 @@ INSERT INTO orders SELECT i, 1 + i % 3, i * 10, 'note ' || i FROM generate_serie
 )";
     for (int i = 1; i <= 3; ++i) {
         const std::string number = std::to_string(i);
-        sql += fmt::format("INSERT INTO {} VALUES ({}, 'name {}', '{}{}', '{}{}0042', 'city {}', {}, '{{\"a\": {}, \"s\": \"{}{}\"}}');",
-                           i == 3 ? "old_customers" : "customers", i, i, ssn, i, card, i, i % 2, first_score * i, i, ssn, i);
+        sql += fmt::format(
+            "INSERT INTO {} VALUES ({}, 'name {}', '{}{}', '{}{}0042', 'city {}', {}, '{{\"a\": {}, \"s\": \"{}{}\"}}');",
+            i == 3 ? "old_customers" : "customers", i, i, ssn, i, card, i, i % 2, first_score * i, i, ssn, i);
     }
     sql += fmt::format("INSERT INTO events VALUES (1, '2024-05-05', '{}e');", ssn);
     // A value of each kind that is absent in one row of both.
@@ -109,9 +110,10 @@ protected:
     }
     static bool is_stopped(const Analysis& analysis) {
         using enum model::Operation;
-        return !analysis.mask_denial.empty() || std::any_of(analysis.effects.begin(), analysis.effects.end(), [](const auto& effect) {
-            return effect.operation == unknown || effect.operation == execute || effect.operation == external;
-        });
+        return !analysis.mask_denial.empty() ||
+               std::any_of(analysis.effects.begin(), analysis.effects.end(), [](const auto& effect) {
+                   return effect.operation == unknown || effect.operation == execute || effect.operation == external;
+               });
     }
 
     static inline std::unique_ptr<assent::test::RealServer> server_;

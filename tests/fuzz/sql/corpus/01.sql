@@ -1,0 +1,1 @@
+SELECT c.*, upper(ssn) FROM c JOIN v USING (a) WHERE id = 1 ORDER BY 1

@@ -1,0 +1,1 @@
+INSERT INTO c VALUES (1, '[redacted]') ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn RETURNING *

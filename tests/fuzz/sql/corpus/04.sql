@@ -1,0 +1,1 @@
+UPDATE c SET (id, ssn) = (SELECT 1, 'x') FROM v WHERE v.a = c.id RETURNING c

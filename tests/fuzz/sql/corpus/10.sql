@@ -1,0 +1,1 @@
+SELECT E'O\'Brien'; DELETE FROM c; /* a /* b */ */ -- c

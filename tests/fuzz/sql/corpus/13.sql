@@ -1,0 +1,1 @@
+GRANT SELECT ON c TO x; SET ROLE y; SELECT set_config('role', 'z', true), nextval('s')
