@@ -225,10 +225,10 @@ void add_explain(CLI::App& verb, const std::shared_ptr<PolicyOptions>& options, 
     sub->add_option("--target", options->target, "A target, or any")->required()->type_name("NAME");
     sub->add_option("--database", options->database, "Database (default: the first that the target lists)")
         ->type_name("NAME");
-    auto* source = sub->add_option_group("text");
-    source->add_option("--sql", options->sql, "The text")->type_name("TEXT");
-    source->add_option("--sql-file", options->sql_file, "A file with the text; - is standard input")->type_name("FILE");
-    source->require_option(1);
+    CLI::Option* text = sub->add_option("--sql", options->sql, "The text")->type_name("TEXT");
+    CLI::Option* file =
+        sub->add_option("--sql-file", options->sql_file, "The text, from a file; - is standard input")->type_name("FILE");
+    text->excludes(file);
     sub->add_option("--catalog", options->catalog_file,
                     "Relations and columns, as YAML; without it unqualified names are in public")
         ->type_name("FILE");
@@ -237,7 +237,10 @@ void add_explain(CLI::App& verb, const std::shared_ptr<PolicyOptions>& options, 
     sub->footer(
         "Exit code: 0 allow, 10 hold, 11 deny, 2 the arguments or the policy are wrong.\n\n"
         "  assent policy explain --agent nightly --target shop-db --sql 'DROP TABLE orders'");
-    sub->callback([options, &context] { explain(*options, context); });
+    sub->callback([options, text, file, &context] {
+        if (text->count() + file->count() == 0) throw CLI::RequiredError("--sql or --sql-file");
+        explain(*options, context);
+    });
 }
 
 }  // namespace

@@ -24,8 +24,9 @@ std::optional<model::OperationSet> decode_operations(const YamlNode& node, Repor
         if (named) {
             set |= *named;
         } else {
-            report.mistake(placed.at, fmt::format("unknown operation '{}'{}", shown_text(placed.text),
-                                                  suggestion(placed.text, operation_words())));
+            const std::string meant =
+                placed.text == "select" ? "; did you mean 'read'?" : suggestion(placed.text, operation_words());
+            report.mistake(placed.at, fmt::format("unknown operation '{}'{}", shown_text(placed.text), meant));
         }
     }
     return set.none() ? std::nullopt : std::optional(set);
@@ -40,27 +41,28 @@ bool check_object(const PlacedText& placed, Reporter& report) {
     } else if (placed.text == "*") {
         report.mistake(placed.at, "'*' is no object; everything is written 'any'");
         return false;
-    } else if (parts.size() > 3) {
+    } else if (parts.size() > 2 && parts[0] != "setting") {
         report.mistake(placed.at,
                        fmt::format("'{}' has {} parts, which can never match; an object is written schema.relation",
                                    shown_text(placed.text), parts.size()));
+        return false;
     }
-    return !is_broken && parts.size() <= 3;
+    return !is_broken;
 }
 
-std::optional<std::vector<ObjectPattern>> decode_objects(const YamlNode& node, Reporter& report) {
+void decode_objects(const YamlNode& node, Selection& selection, Reporter& report) {
     static const std::vector<std::string> words = {"any", "@catalog"};
-    std::vector<ObjectPattern> out;
+    selection.objects.emplace();
     for (const auto& placed : read_texts(node, "'objects'", report)) {
         auto pattern = ObjectPattern::parse(placed.text);
         if (!pattern) {
             report.mistake(placed.at, fmt::format("unknown set of objects '{}'{}", shown_text(placed.text),
                                                   suggestion(placed.text, words)));
         } else if (pattern->name() == nullptr || check_object(placed, report)) {
-            out.push_back(std::move(*pattern));
+            selection.objects->push_back(std::move(*pattern));
+            selection.object_places.push_back(placed);
         }
     }
-    return out.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 void decode_version(MapReader& map, Reporter& report) {
@@ -119,9 +121,7 @@ Selection decode_selection(MapReader& map, Decoding& decoding) {
     if (const YamlNode* node = map.optional("operations")) {
         out.operations = decode_operations(*node, decoding.report).value_or(model::OperationSet{});
     }
-    if (const YamlNode* node = map.optional("objects")) {
-        out.objects = decode_objects(*node, decoding.report).value_or(std::vector<ObjectPattern>{});
-    }
+    if (const YamlNode* node = map.optional("objects")) decode_objects(*node, out, decoding.report);
     return out;
 }
 

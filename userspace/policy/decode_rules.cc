@@ -16,7 +16,10 @@ void complete(Rule& rule, MapReader& map, const Selection& about, Reporter& repo
     if (!what.agents) what.agents = about.agents;
     if (!what.targets) what.targets = about.targets;
     if (!what.operations) what.operations = about.operations;
-    if (!what.objects) what.objects = about.objects;
+    if (!what.objects) {
+        what.objects = about.objects;
+        what.object_places = about.object_places;
+    }
     const bool may_leave_out = rule.verdict == model::Decision::deny;
     const auto lacks = [&](bool is_given, std::string_view key) {
         if (is_given || may_leave_out) return;
@@ -82,6 +85,9 @@ void decode_except(MapReader& map, Rule& rule, Decoding& decoding) {
     MapReader except(*node, "'except'", decoding.report);
     rule.except = decode_selection(except, decoding);
     except.finish();
+    const bool says_nothing =
+        !rule.except->agents && !rule.except->targets && !rule.except->operations && !rule.except->objects;
+    if (says_nothing) rule.except.reset();
     if (except.is_map() && node->members.empty())
         decoding.report.mistake(node->at, "'except' without keys would take away the whole rule");
 }

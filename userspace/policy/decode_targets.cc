@@ -21,8 +21,10 @@ void decode_protocol(MapReader& map, Target& target, Reporter& report) {
 
 void decode_tls(const YamlNode& node, Target& target, Reporter& report) {
     MapReader map(node, "'tls'", report);
+    bool is_known = false;
     if (const YamlNode* upstream = map.required("upstream")) {
         const auto choice = read_choice(*upstream, "'upstream'", {"disable", "require", "verify-full"}, report);
+        is_known = choice.has_value();
         if (choice) target.tls = static_cast<UpstreamTls>(*choice);
     }
     if (const YamlNode* ca = map.optional("ca")) target.tls_ca = read_path(*ca, "'ca'", report).value_or("");
@@ -36,7 +38,7 @@ void decode_tls(const YamlNode& node, Target& target, Reporter& report) {
         } else {
             report.mistake(node.at, "verify-full needs 'name': the name that the server's certificate has to be for");
         }
-    } else if (!target.tls_ca.empty() || !target.tls_name.empty()) {
+    } else if (is_known && (!target.tls_ca.empty() || !target.tls_name.empty())) {
         report.mistake(node.at, "'ca' and 'name' are checked by verify-full only; write 'upstream: verify-full'");
     }
 }

@@ -103,6 +103,8 @@ bool takes_all_away(const Selection& except, const Selection& what) {
            is_subset(except.targets, what.targets);
 }
 
+bool is_about_settings(const Rule& rule) { return rule.what.operations == model::operations_named("session"); }
+
 // A tcp target is relayed: there is one command, to connect.
 bool reaches_a_target(const Rule& rule, const PolicyContent& content) {
     if (rule.what.targets->is_any || rule.what.operations->test(static_cast<std::size_t>(Operation::connect))) return true;
@@ -124,10 +126,14 @@ void check_can_match(const Rule& rule, const PolicyContent& content, Reporter& r
     if (!is_whole) return;
     if (rule.except && takes_all_away(*rule.except, rule.what)) never("'except' takes all of it away");
     if (!reaches_a_target(rule, content)) never("its targets are tcp, where the one operation is 'connect'");
-    const bool has_object = std::any_of(rule.what.objects->begin(), rule.what.objects->end(),
-                                        [&](const ObjectPattern& p) { return can_meet(p, *rule.what.operations); });
-    if (!has_object)
-        never("its operations have no such objects; relations are written schema.relation, settings setting.NAME");
+    for (std::size_t i = 0; i < rule.what.object_places.size(); ++i) {
+        if (can_meet(rule.what.objects->at(i), *rule.what.operations)) continue;
+        const PlacedText& placed = rule.what.object_places[i];
+        report.mistake(placed.at, fmt::format("'{}' can never match: the operations of rule '{}' are about {}",
+                                              shown_text(placed.text), shown_text(rule.name),
+                                              is_about_settings(rule) ? "settings, written setting.NAME"
+                                                                      : "relations, written schema.relation"));
+    }
 }
 
 void link(PolicyContent& content, std::vector<Diagnostic>& mistakes) {

@@ -30,7 +30,21 @@ std::optional<ObjectPattern> ObjectPattern::parse(std::string_view text) {
     if (text == "@catalog") return ObjectPattern(Kind::catalog);
     if (text.starts_with('@')) return std::nullopt;
     ObjectPattern out(Kind::name);
-    out.name_.emplace(text);
+    constexpr std::string_view settings = "setting.";
+    if (!text.starts_with(settings)) {
+        out.name_.emplace(text);
+        return out;
+    }
+    // The name of a setting may have a dot of its own (`myapp.user`), and is one part.
+    std::string escaped(settings);
+    for (std::size_t i = settings.size(); i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 1 < text.size())
+            escaped += text[i++];
+        else if (text[i] == '.')
+            escaped += '\\';
+        escaped += text[i];
+    }
+    out.name_.emplace(escaped);
     return out;
 }
 
@@ -38,6 +52,8 @@ bool ObjectPattern::may_mean(const ObjectName& object) const {
     if (kind_ == Kind::any) return true;
     if (!object.is_resolved) return kind_ == Kind::catalog || name_->parts().back().matches(object.parts.back());
     if (kind_ == Kind::catalog) return object.parts.size() == 2 && is_catalog_schema(object.parts[0]);
+    // A deny that forgot the schema still protects.
+    if (name_->parts().size() == 1) return name_->parts()[0].matches(object.parts.back());
     return name_->matches(object.parts);
 }
 

@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -85,10 +86,15 @@ std::vector<std::string> LoadedPolicy::observed(WallTime now) const {
     return out;
 }
 
+// Those of one place keep their order.
 void sort_by_place(std::vector<Diagnostic>& mistakes) {
-    std::stable_sort(mistakes.begin(), mistakes.end(), [](const Diagnostic& a, const Diagnostic& b) {
-        return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
-    });
+    std::multimap<std::tuple<std::string, std::uint32_t, std::uint32_t>, Diagnostic> sorted;
+    for (auto& mistake : mistakes) {
+        auto place = std::tuple(mistake.file, mistake.line, mistake.column);
+        sorted.emplace(std::move(place), std::move(mistake));
+    }
+    mistakes.clear();
+    for (auto& [place, mistake] : sorted) mistakes.push_back(std::move(mistake));
 }
 
 // `prefix` stands before the names of files in mistakes. Mistakes that are already known are given back with the rest.

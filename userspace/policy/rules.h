@@ -15,6 +15,7 @@
 #include "model/verdict.h"
 #include "policy/patterns.h"
 #include "policy/policy.h"
+#include "policy/reader.h"
 #include "policy/yaml_tree.h"
 #include "policy/zone.h"
 
@@ -40,6 +41,7 @@ struct Selection {
     std::optional<Names> targets;
     std::optional<model::OperationSet> operations;
     std::optional<std::vector<ObjectPattern>> objects;
+    std::vector<PlacedText> object_places;  // of `objects`, one by one
 };
 
 struct Hours {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -213,11 +214,13 @@ void PolicyScope::choose_masks() {
                 masks_.push_back({&mask, &column});
         }
     }
-    std::stable_sort(masks_.begin(), masks_.end(), [](const ScopedColumn& a, const ScopedColumn& b) {
+    std::sort(masks_.begin(), masks_.end(), [](const ScopedColumn& a, const ScopedColumn& b) {
         const auto& left = a.mask->method;
         const auto& right = b.mask->method;
         if (left.kind != right.kind) return left.kind > right.kind;
-        return left.keep_first + left.keep_last < right.keep_first + right.keep_last;
+        const auto kept_left = left.keep_first + left.keep_last;
+        const auto kept_right = right.keep_first + right.keep_last;
+        return std::tie(kept_left, a.mask->name) < std::tie(kept_right, b.mask->name);
     });
 }
 

@@ -45,7 +45,12 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
             best_distance = distance;
         }
     }
-    return best == nullptr ? std::nullopt : std::optional(*best);
+    if (best != nullptr) return *best;
+    // A word that somebody did not finish.
+    constexpr std::size_t shortest_beginning = 3;
+    const auto begun = std::find_if(candidates.begin(), candidates.end(),
+                                    [&](const auto& candidate) { return candidate.starts_with(word); });
+    return word.size() < shortest_beginning || begun == candidates.end() ? std::nullopt : std::optional(*begun);
 }
 
 std::string suggestion(std::string_view word, std::span<const std::string> candidates) {

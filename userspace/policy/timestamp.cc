@@ -6,6 +6,8 @@
 namespace assent::policy {
 namespace {
 
+constexpr int last_year = 2200;  // WallTime ends in 2262
+
 // Digits only, all of them.
 int number(std::string_view text) {
     int value = -1;
@@ -20,7 +22,7 @@ std::optional<WallTime> read_timestamp(std::string_view text) {
     const int year = number(text.substr(0, 4));
     const int month = number(text.substr(5, 2));
     const int day = number(text.substr(8, 2));
-    if (year < 1970 || month < 1 || day < 1) return std::nullopt;
+    if (year < 1970 || year > last_year || month < 1 || day < 1) return std::nullopt;
     const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                            std::chrono::day(static_cast<unsigned>(day))};
     if (!date.ok()) return std::nullopt;

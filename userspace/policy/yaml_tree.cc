@@ -102,6 +102,7 @@ private:
             parent.member = {std::move(node.text), node.at, {}};
         } else {
             parent.has_key = false;
+            if (node.kind == YamlNode::Kind::empty) node.at = parent.member.key_at;  // nothing is nowhere
             parent.member.value = std::move(node);
             add_member(parent.node, std::move(parent.member));
         }

@@ -1,0 +1,146 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "policy/loading.h"
+#include "policy/settings.h"
+#include "unit/policy/policy_fixture.h"
+
+namespace assent::policy {
+namespace {
+
+class SettingsFile : public testing::Test {
+protected:
+    SettingsFile() {
+        std::string name = testing::TempDir() + "settings-XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+    }
+    ~SettingsFile() override { std::filesystem::remove_all(folder_); }
+
+    auto load(const std::string& text) {
+        const auto path = folder_ / "assent.yaml";
+        std::ofstream(path, std::ios::binary) << text;
+        return Settings::load(path);
+    }
+    // "line:column: message" of every mistake.
+    std::string mistakes(const std::string& text) {
+        const auto loaded = load(text);
+        std::string out;
+        if (loaded) return out;
+        for (const auto& one : loaded.error())
+            out += std::to_string(one.line) + ":" + std::to_string(one.column) + ": " + one.message + "\n";
+        return out;
+    }
+
+    std::filesystem::path folder_;
+};
+
+TEST_F(SettingsFile, EverythingThatCanBeSaid) {
+    const auto settings = load(R"(version: 1
+policies: /srv/policies
+state: /srv/state
+run: /srv/run
+govern: {slices: [assent.slice], units: ["agent-*.service"]}
+decide: {users: [ana, root], groups: [dba]}
+unlisted_targets: hold
+records: {durability: {writes: strict, reads: 250ms}, max_size: 5GiB, reserve: 512MiB, retain: 30d}
+proxy: {ports: [880, 881], threads: 2}
+bpffs: /srv/bpf
+)");
+    ASSERT_TRUE(settings.has_value()) << all_mistakes(settings.error());
+    EXPECT_EQ(settings->policies, "/srv/policies");
+    EXPECT_EQ(settings->state, "/srv/state");
+    EXPECT_EQ(settings->run, "/srv/run");
+    EXPECT_EQ(settings->govern_slices, std::vector<std::string>{"assent.slice"});
+    EXPECT_EQ(settings->govern_units, std::vector<std::string>{"agent-*.service"});
+    EXPECT_EQ(settings->decide_users, (std::vector<std::string>{"ana", "root"}));
+    EXPECT_EQ(settings->decide_groups, std::vector<std::string>{"dba"});
+    EXPECT_EQ(settings->unlisted_targets, Settings::Unlisted::hold);
+    EXPECT_FALSE(settings->records.reads_strict);
+    EXPECT_EQ(settings->records.reads, std::chrono::milliseconds(250));
+    EXPECT_EQ(settings->records.max_size_bytes, 5ULL << 30U);
+    EXPECT_EQ(settings->records.reserve_bytes, 512ULL << 20U);
+    EXPECT_EQ(settings->records.retain, std::chrono::hours(30 * 24));
+    EXPECT_EQ(settings->proxy_ports, (std::vector<std::uint16_t>{880, 881}));
+    EXPECT_EQ(settings->threads, 2U);
+    EXPECT_EQ(settings->bpffs, "/srv/bpf");
+}
+
+TEST_F(SettingsFile, WhatIsLeftOutIsSafe) {
+    const auto settings = load("version: 1\n");
+    ASSERT_TRUE(settings.has_value());
+    EXPECT_EQ(settings->policies, "/etc/assent/policies");
+    EXPECT_EQ(settings->unlisted_targets, Settings::Unlisted::deny);
+    EXPECT_EQ(settings->govern_slices, std::vector<std::string>{"assent.slice"});
+    EXPECT_TRUE(settings->decide_users.empty());
+    EXPECT_EQ(settings->records.reads, std::chrono::milliseconds(100));
+}
+
+TEST_F(SettingsFile, ReadsMayBeStrict) {
+    EXPECT_TRUE(load("records: {durability: {reads: strict}}\n")->records.reads_strict);
+    EXPECT_TRUE(load("records: {durability: {reads: 0ms}}\n")->records.reads_strict);
+}
+
+TEST_F(SettingsFile, MistakesHaveTheirPlace) {
+    EXPECT_EQ(mistakes("polices: /a\n"), "1:1: unknown key 'polices'; did you mean 'policies'?\n");
+    EXPECT_EQ(mistakes("state: var/lib\n"), "1:8: 'state' is a full path that starts with '/', not 'var/lib'\n");
+    EXPECT_EQ(mistakes("unlisted_targets: allow\n"), "1:19: 'unlisted_targets' is one of deny, hold, pass, not 'allow'\n");
+    EXPECT_EQ(mistakes("records: {max_size: 50GB}\n"),
+              "1:21: 'max_size' is a size with a unit (512MiB, 50GiB), not '50GB'\n");
+    EXPECT_EQ(mistakes("records: {durability: {writes: 100ms}}\n"), "1:32: 'writes' is one of strict, not '100ms'\n");
+    EXPECT_EQ(mistakes("records: {durability: {reads: 5m}}\n"), "1:31: 'reads' may wait for one minute at most\n");
+    EXPECT_EQ(mistakes("govern: {}\n"), "1:9: 'govern' names no slices and no units, so nothing would be governed\n");
+    EXPECT_EQ(mistakes("govern: {slices: [assent]}\n"), "1:19: 'assent' is not the name of a slice (assent.slice)\n");
+    EXPECT_EQ(mistakes("proxy: {ports: [70000]}\n"), "1:17: a port is a number from 1 to 65535, not '70000'\n");
+    EXPECT_EQ(mistakes("proxy: {ports: [880, 880]}\n"), "1:22: port 880 is listed twice\n");
+    EXPECT_EQ(mistakes("decide: [ana]\n"), "1:9: 'decide' has to be a map (key: value), and is a list\n");
+}
+
+TEST_F(SettingsFile, WhatWouldBeMissingSilentlyIsRefused) {
+    EXPECT_EQ(mistakes("console: {listen: \"127.0.0.1:7443\"}\n"), "1:1: the console ('console') is not yet supported\n");
+    EXPECT_EQ(mistakes("identity: {issuers: []}\n"), "1:1: identity by tokens ('identity') is not yet supported\n");
+}
+
+TEST_F(SettingsFile, ThatIsNotThereIsAMistakeToo) {
+    const auto loaded = Settings::load(folder_ / "nowhere.yaml");
+    ASSERT_FALSE(loaded.has_value());
+    EXPECT_EQ(loaded.error()[0].to_text(),
+              (folder_ / "nowhere.yaml").string() + ": cannot be opened: No such file or directory");
+}
+
+TEST_F(SettingsFile, AgentsOutsideGovernAreAMistakeOfThePolicy) {
+    auto settings = *load("govern: {slices: [assent.slice], units: [\"agent-*.service\"]}\ndecide: {users: [root]}\n");
+    const auto said = [&](const std::string& item) {
+        const auto mistakes = policy_of("agents:\n  bot:\n    - " + item + "\n")->check_against(settings);
+        return mistakes.empty() ? "" : std::to_string(mistakes[0].line) + ":" + std::to_string(mistakes[0].column);
+    };
+    EXPECT_EQ(said("{unit: agent-1.service}"), "");
+    EXPECT_EQ(said("{unit: \"*-1.service\"}"), "");
+    EXPECT_EQ(said("{unit: nginx.service}"), "3:7");
+    EXPECT_EQ(said("{unit: nginx.service, slice: assent.slice}"), "");
+    EXPECT_EQ(said("{slice: assent-nightly.slice}"), "");
+    EXPECT_EQ(said("{slice: system.slice}"), "3:7");
+    EXPECT_EQ(said("{slice: assentish.slice}"), "3:7");
+    EXPECT_EQ(said("{run: nightly, runners: [ana]}"), "");
+    EXPECT_EQ(said("{exe: /usr/bin/psql}"), "");
+}
+
+TEST_F(SettingsFile, ApprovalsThatNobodyHereCanGiveAreAMistakeOfThePolicy) {
+    auto settings = *load("decide: {users: [root], groups: [dba]}\n");
+    const auto said = [&](const std::string& reviewers) {
+        const auto mistakes =
+            policy_of("approvals:\n  a: {stages: [{reviewers: " + reviewers + "}]}\n")->check_against(settings);
+        return mistakes.empty() ? "" : mistakes[0].message.substr(0, mistakes[0].message.find(':'));
+    };
+    EXPECT_EQ(said("{users: [root]}"), "");
+    EXPECT_EQ(said("{groups: [dba]}"), "");
+    EXPECT_EQ(said("{groups: [root]}"), "");  // user root is in group root, by the host's own databases
+    EXPECT_EQ(said("{users: [ana@example.com]}"), "nobody can give approval 'a'");
+    EXPECT_EQ(said("{groups: [no-such-group]}"), "nobody can give approval 'a'");
+}
+
+}  // namespace
+}  // namespace assent::policy
