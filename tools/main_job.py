@@ -85,9 +85,9 @@ class Story:
                                           environment={"PGPASSWORD": throwaway.PASSWORD}, stderr=subprocess.STDOUT)
         hold = self.find_hold()
         self.print_output(self.notice_of(process))
-        self.assent_verb("holds")
+        self.assent_verb("holds", "show", hold["id"])
         self.answer(hold)
-        self.print_command("(the agent's psql, which was waiting)")
+        print("  and the agent's psql, which was waiting:", flush=True)
         self.print_output(process.communicate(timeout=90)[0])
 
     def find_hold(self):
@@ -117,9 +117,8 @@ class Story:
     def look_back(self):
         self.step("What happened, from the record")
         self.assent_verb("sessions")
-        answer = self.assent.ask("search", "UPDATE orders")
-        found = next(value for value in answer.values() if isinstance(value, list)) if isinstance(answer, dict) else answer
-        self.assent_verb("replay", found[0]["session"])
+        found = next(entry for entry in self.assent.ask("search", "UPDATE orders") if entry["session"])
+        self.assent_verb("replay", found["session"])
 
     def verify(self):
         self.step("The log is whole, and one edited byte of a copy is found")

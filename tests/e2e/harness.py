@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import textwrap
@@ -62,23 +63,27 @@ class Script:
 
     def __init__(self, process):
         self.process = process
-        os.set_blocking(process.stdout.fileno(), False)
-        self._rest = ""
+        self._rest = b""
 
     def next(self, seconds=20):
         """The next object that it says."""
         end = time.monotonic() + seconds
-        while "\n" not in self._rest:
-            self._rest += self.process.stdout.read() or ""
-            if "\n" in self._rest:
-                break
-            if self.process.poll() is not None:
-                raise AssertionError(f"the agent ended with {self.process.returncode}: {self.process.stderr.read()}")
-            if time.monotonic() > end:
+        output = self.process.stdout.fileno()
+        while b"\n" not in self._rest:
+            if not select.select([output], [], [], max(0, end - time.monotonic()))[0]:
                 raise AssertionError(f"the agent said nothing within {seconds} s")
-            time.sleep(0.02)
-        line, self._rest = self._rest.split("\n", 1)
+            data = os.read(output, 65536)
+            if not data:
+                self.process.wait(10)
+                raise AssertionError(f"the agent ended with {self.process.returncode}: {self.process.stderr.read()}")
+            self._rest += data
+        line, self._rest = self._rest.split(b"\n", 1)
         return json.loads(line)
+
+    def tell(self, line=""):
+        """Writes a line to its standard input."""
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
 
     def kill(self):
         self.process.kill()

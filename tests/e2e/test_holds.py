@@ -41,8 +41,8 @@ class Holds(harness.EndToEnd):
         self.assertEqual(self.status_of(11), "returned")
 
     def test_bound_values_are_shown_to_the_reviewer(self):
-        agent = self.start_update(0, values=("returned", 12), statement="UPDATE orders SET status = %s WHERE id = %s")
-        hold = self.wait_for_hold("UPDATE orders")
+        agent = self.start_update(0, values=("returned", 12), statement="UPDATE orders SET status = %t WHERE id = %t")
+        hold = self.wait_for_hold("status = $1")
         self.assertIn("12", json.dumps(hold["parameters"]))
         self.assertIn("returned", json.dumps(hold["parameters"]))
         self.assertEqual(self.approve(hold).returncode, 0)
@@ -198,7 +198,7 @@ class People(harness.EndToEnd):
         self.approve(hold, user="backup")
         agent.next()
         agent.next()
-        self.assertIn("backup", self.assent.cli("search", hold["id"], "--json").stdout)
+        self.assertIn("approved by backup", self.assent.cli("replay", hold["session"]).stdout)
 
 
 class Deadline(harness.EndToEnd):

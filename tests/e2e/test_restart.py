@@ -17,7 +17,7 @@ except ConnectionRefusedError:
 
 
 class Restart(harness.EndToEnd):
-    policy = harness.POLICY.replace("masks:", "harmless_functions: [pg_catalog.pg_sleep]\nmasks:")
+    policy = harness.POLICY.replace("approvals:", "  - {name: naps, operations: [execute], objects: [pg_catalog.pg_sleep], verdict: allow}\napprovals:")
 
     def try_to_connect(self):
         """An agent that was started while the daemon lived, and connects when told to."""

@@ -1,6 +1,8 @@
 """TLS on both sides, and passwords: passed through, or assent's own."""
 
 import datetime
+import os
+import pwd
 
 import harness
 import throwaway
@@ -12,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 def make_certificates(name):
     """A CA and a server certificate for `name`, as files ca.pem, server.pem, server.key."""
-    folder = throwaway.folder() / "tls"
+    folder = throwaway.folder() / "certificates"
     folder.mkdir(exist_ok=True)
     now = datetime.datetime.now(datetime.timezone.utc)
 
@@ -34,8 +36,6 @@ def make_certificates(name):
     (folder / "server.pem").write_bytes(server.public_bytes(serialization.Encoding.PEM))
     (folder / "server.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     (folder / "server.key").chmod(0o640)
-    import os
-    import pwd
     os.chown(folder / "server.key", 0, pwd.getpwnam("postgres").pw_gid)
     return folder
 
@@ -45,7 +45,9 @@ class Tls(harness.EndToEnd):
     def setUpClass(cls):
         cls.tls = make_certificates("payments-db.test")
         cls.postgres_tls = (cls.tls / "server.pem", cls.tls / "server.key")
-        (throwaway.folder() / "secret").write_text(throwaway.PASSWORD + "\n")
+        secret = throwaway.folder() / "secret"
+        secret.touch(mode=0o600)
+        secret.write_text(throwaway.PASSWORD + "\n")
         super().setUpClass()
 
     def use_target(self, tls="", credential=False):

@@ -306,7 +306,7 @@ class Assent:
     def _write_settings(self, threads, decide, extra):
         settings = {
             "version": "1", "policies": str(self.policies), "state": str(self.state), "run": str(self.run_folder),
-            "govern": json.dumps({"slices": [self.slice]}), "decide": json.dumps(decide),
+            "govern": json.dumps({"slices": [self.slice]}), "decide": json.dumps({kind: names for kind, names in decide.items() if names}),
             "proxy": json.dumps({"ports": self.ports, "threads": threads}), "bpffs": str(self.bpffs),
             # The temporary folder may stand on a small disk.
             "records": "{durability: {writes: strict, reads: 100ms}, max_size: 2GiB, reserve: 16MiB, retain: 400d}",
@@ -341,7 +341,7 @@ class Assent:
     def _answers(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"assentd ended with {self.process.returncode}:\n{self.daemon_log()[-4000:]}")
-        return (self.run_folder / "control.sock").exists() and self.cli("status", "--json").returncode == 0
+        return (self.run_folder / "control.sock").exists() and self.cli("status", "--json").returncode != 3  # 3: nobody answers
 
     def daemon_log(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
