@@ -60,7 +60,7 @@ TEST(PostgresCommands, FatalErrorsAreNotRewritten) {
         .becomes(
             "query 2 [DROP TABLE x]\nserver < Q(assent refused this command.)\n"
             "agent  < E(SFATAL.VFATAL.C57P01.Mgoing down..)\n"
-            "finished 2 failed the session ended first\nclosed: the target ended the session: 57P01\n");
+            "finished 2 failed 57P01 going down\nclosed: the target ended the session: 57P01\n");
 }
 
 TEST(PostgresCommands, AHeldQueryHoldsWhatFollowsAndNotTheAnswersBefore) {
@@ -184,6 +184,28 @@ TEST(PostgresCommands, PrepareMakesEarlierNamesUnknown) {
             "query 3 [DEALLOCATE s; PREPARE s AS DELETE]\nserver < Q(DEALLOCATE s; PREPARE s AS DELETE.)\n"
             "finished 3 PREPARE\nstatus I\nagent  < C(DEALLOCATE.) C(PREPARE.) Z(I)\n"
             "bind 4 []\nserver < B(.s........) S\n");
+}
+
+// A portal is refused once and runs later: what is told of the refusal belongs to that one Execute.
+TEST(PostgresCommands, ARefusedExecuteIsRefusedOnce) {
+    Playbook::Settings settings;
+    settings.shows_executes = true;
+    settings.rulings["SELECT 1"] = {forwarded(), forwarded(), refused(), forwarded()};
+    Playbook(settings)
+        .opened()
+        .agent(query("BEGIN"))
+        .server(complete("BEGIN") + ready('T'))
+        .agent(parse("", "SELECT 1") + bind("p", "") + execute("p", 1) + sync() + execute("p") + sync())
+        .server(parsed + bound + error("08P01", "invalid message format") + ready('E'))
+        .server(error("25P02", "aborted") + ready('E'))
+        .becomes(
+            "query 2 [BEGIN]\nserver < Q(BEGIN.)\nfinished 2 BEGIN\nstatus T\nagent  < C(BEGIN.) Z(T)\n"
+            "parse 3 [SELECT 1]\nbind 4 [SELECT 1]\nexecute 4 [SELECT 1]\n"
+            "server < P(.SELECT 1...) B(p........) E(assent refused this command......) S\n"
+            "finished 3 \nfinished 4 refused 42501 assent: no\nstatus E\nexecute 4 [SELECT 1] cannot ask\nserver < "
+            "E(p.....) S\n"
+            "agent  < 1 2 E(SERROR.VERROR.C42501.Massent: no..) Z(E)\n"
+            "status E\nagent  < E(SERROR.VERROR.C25P02.Maborted..) Z(E)\n");
 }
 
 TEST(PostgresCommands, CopyInPassesAndItsSyncIsNotCounted) {

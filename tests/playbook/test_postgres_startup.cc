@@ -12,7 +12,7 @@ TEST(PostgresStartup, ATrustedUserIsLetIn) {
             "startup 1 [] ana@ana application_name=psql geqo=off\n"
             "connect\n"
             "server < ?(..<..user.ana.application_name.psql.options.-c geqo=off..)\n"
-            "authenticated trust\nsetting TimeZone=UTC\nstatus I\n"
+            "authenticated trust\nsetting TimeZone=UTC\nfinished 1 \nstatus I\n"
             "agent  < R(....) S(TimeZone.UTC.) K(........) Z(I)\n");
 }
 
@@ -29,7 +29,7 @@ TEST(PostgresStartup, PasswordsPassUnseen) {
             "startup 1 [] ana@shop\nconnect\n"
             "server < ?(.. ..user.ana.database.shop..)\n"
             "agent  < R(....SCRAM-SHA-256..)\nserver < p(first)\nagent  < R(....challenge)\nserver < p(proof)\n"
-            "authenticated sasl\nstatus I\nagent  < R(....verified) R(....) Z(I)\n");
+            "authenticated sasl\nfinished 1 \nstatus I\nagent  < R(....verified) R(....) Z(I)\n");
 }
 
 TEST(PostgresStartup, NobodySpeaksBeforeTheyAreLetIn) {
@@ -40,6 +40,7 @@ TEST(PostgresStartup, NobodySpeaksBeforeTheyAreLetIn) {
         .agent(query("DROP TABLE x"))
         .becomes(
             "startup 1 [] ana@shop\nconnect\nserver < ?(.. ..user.ana.database.shop..)\nagent  < R(....)\n"
+            "finished 1 failed the agent sent something else than a password before it was let in\n"
             "agent  < E(SFATAL.VFATAL.C08P01.Massent: the agent sent something else than a password before it was let "
             "in..)\n"
             "violation: the agent sent something else than a password before it was let in\n");
@@ -91,6 +92,7 @@ TEST(PostgresStartup, TheTargetsTlsIsAskedFor) {
             "?(.. ..user.ana.database.shop..)\n");
     Playbook(settings).agent(startup()).connected().server("N").becomes(
         "startup 1 [] ana@shop\nconnect\nserver < ?(......./)\n"
+        "finished 1 failed shop-db does not speak TLS, and its `tls: {upstream}` setting requires it\n"
         "agent  < E(SFATAL.VFATAL.C08001.Massent: shop-db does not speak TLS, and its `tls: {upstream}` setting requires "
         "it..)\n"
         "closed: shop-db does not speak TLS, and its `tls: {upstream}` setting requires it\n");
@@ -106,7 +108,7 @@ TEST(PostgresStartup, NewerProtocolsAreNegotiatedDown) {
         .connected()
         .server(auth(0) + ready())
         .becomes(
-            "startup 1 [] ana@ana\nconnect\nserver < ?(............user.ana..)\nauthenticated trust\nstatus I\n"
+            "startup 1 [] ana@ana\nconnect\nserver < ?(............user.ana..)\nauthenticated trust\nfinished 1 \nstatus I\n"
             "agent  < v(........_pq_.grease.) R(....) Z(I)\n");
     Playbook()
         .agent(startup({"user", "ana"}, 2U << 16U))
@@ -145,7 +147,7 @@ TEST(PostgresStartup, AQuestionComesBeforeTheFirstReady) {
         .server(auth(0) + ready())
         .server(message('1') + message('2') + row({"public"}) + complete("SELECT 1") + message('3') + message('3') + ready())
         .becomes(
-            "startup 1 [] ana@shop\nconnect\nserver < ?(.. ..user.ana.database.shop..)\nauthenticated trust\n"
+            "startup 1 [] ana@shop\nconnect\nserver < ?(.. ..user.ana.database.shop..)\nauthenticated trust\nfinished 1 \n"
             "server < P(assent question.SELECT path...) B(assent question.assent question.......x..) E(assent "
             "question.....) "
             "C(Passent question.) C(Sassent question.) S\n"

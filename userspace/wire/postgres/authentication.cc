@@ -1,4 +1,6 @@
 // From the StartupMessage to the first ReadyForQuery. Passwords and SASL messages pass and are never shown to the host.
+#include <openssl/crypto.h>
+
 #include "base/cursor.h"
 #include "wire/postgres/conversation.h"
 
@@ -124,7 +126,8 @@ void Conversation::on_own_authentication(std::uint32_t code, Bytes body, Bytes m
     is_authenticated_ = true;
     const std::string method = login_->method();
     login_.reset();
-    options_.password.clear();
+    OPENSSL_cleanse(options_.password.data(), options_.password.size());
+    options_.password = std::string();
     pass_to_agent(message);
     host_.authenticated(method);
 }
@@ -179,6 +182,7 @@ void Conversation::on_authentication_failed(const ErrorFields& fields, Bytes mes
         pass_to_agent(message);
     }
     fatal_error_ = why;
+    fatal_code_ = fields.code;
     if (fields.ends_session()) over(why, false);
 }
 
@@ -188,6 +192,8 @@ void Conversation::on_first_ready(Bytes message) {
         return;
     }
     phase_ = Phase::established;
+    finish_startup(false, "", "");
+    if (is_over()) return;
     if (!is_replication_) {
         if (auto question = host_.ready(); question && !is_over()) {
             is_ready_held_ = true;

@@ -10,8 +10,10 @@ namespace assent::wire::postgres {
 namespace {
 
 constexpr std::size_t request_slack = 8;  // what one message may add to the queue of requests
-constexpr std::size_t kept_parameters = 1024;
+constexpr std::size_t kept_parameters = 64;
 constexpr std::size_t prepared_statement_bytes = 2 * limits::message_size;  // texts of a session's
+
+bool is_refused(const Ruling& ruling) { return ruling.action == Ruling::Action::refuse; }
 
 template <typename T>
 void release_large(std::vector<T>& values) {
@@ -242,7 +244,6 @@ Ref<Command> Conversation::make_command(const CommandSeen& seen, Ruling& ruling)
     command->plan.copy_types = std::move(ruling.copy_types);
     command->plan.copy_format = ruling.copy_format;
     command->plan.recorded_bytes = ruling.recorded_result_bytes;
-    if (ruling.action == Ruling::Action::refuse) command->refusal = std::make_unique<Refusal>(std::move(ruling.refusal));
     if (ruling.forgets_names) {
         statements_.distrust_all();
         portals_.distrust_all();
@@ -272,12 +273,12 @@ Step Conversation::on_query(Bytes message) {
     auto ruling = judge(seen);
     if (!ruling) return Step::held;
     const Ref<Command> command = make_command(seen, *ruling);
-    if (command->refusal) {
+    if (is_refused(*ruling)) {
         send_refused_query();
     } else {
         to_target_.pass(message);
     }
-    push_command(RequestKind::query, command);
+    push_command(RequestKind::query, command, *ruling);
     end_batch();
     return Step::taken;
 }
@@ -302,10 +303,11 @@ Step Conversation::on_parse(Bytes message) {
     statement->name = seen.statement_name;
     statement->text = seen.text;
     statement->types = types_;
+    statement->last_batch = batch_;
     release_large(types_);
     limit_statements(*statement, *ruling);
     const Ref<Command> command = make_command(seen, *ruling);
-    if (!command->refusal) {
+    if (!is_refused(*ruling)) {
         to_target_.pass(message);
     } else {
         send_refused_parse(statement->name);
@@ -313,16 +315,32 @@ Step Conversation::on_parse(Bytes message) {
     }
     statement_bytes_ += statement->size();
     statements_.make(statement, batch_);
-    push_command(RequestKind::parse, command).statement = statement;
+    push_command(RequestKind::parse, command, *ruling).statement = statement;
     in_batch(false);
     return Step::taken;
 }
 
+// A session may make statements for ever and drop them in ways that are not seen here (DEALLOCATE): those that were not
+// used for longest are forgotten. Should one of them be used after all, it is shown to the host without its text.
+void Conversation::make_room(const Statement& statement) {
+    const auto is_too_much = [&] {
+        const bool is_too_many = statements_.size() >= limits::prepared_statements && !statement.name.empty();
+        return is_too_many || statement_bytes_ + statement.size() > prepared_statement_bytes;
+    };
+    for (std::uint64_t kept_batches = (batch_ - oldest_batch_) / 2; is_too_much(); kept_batches /= 2) {
+        oldest_batch_ = batch_ - kept_batches;
+        statements_.forget_if([&](const Statement& one) { return one.last_batch < oldest_batch_; },
+                              [&](const Ref<Statement>& one) { statement_bytes_ -= one->size(); });
+        if (kept_batches == 0) return;
+    }
+}
+
 // A statement more than the limits allow is refused.
-void Conversation::limit_statements(const Statement& statement, Ruling& ruling) const {
+void Conversation::limit_statements(const Statement& statement, Ruling& ruling) {
+    make_room(statement);
     const bool is_too_many = statements_.size() >= limits::prepared_statements && !statement.name.empty();
     const bool is_too_much = statement_bytes_ + statement.size() > prepared_statement_bytes;
-    if ((!is_too_many && !is_too_much) || ruling.action == Ruling::Action::refuse) return;
+    if ((!is_too_many && !is_too_much) || is_refused(ruling)) return;
     ruling = Ruling{};
     ruling.refusal = {.code = "53400",
                       .message = "assent: too many prepared statements in one session",
@@ -330,10 +348,10 @@ void Conversation::limit_statements(const Statement& statement, Ruling& ruling) 
                       .hint = "Close those that are not used any more."};
 }
 
-Request& Conversation::push_command(RequestKind kind, const Ref<Command>& command) {
+Request& Conversation::push_command(RequestKind kind, const Ref<Command>& command, Ruling& ruling) {
     Request& request = requests_.push(kind);
     request.command = command;
-    request.is_refused = command->refusal != nullptr;
+    if (is_refused(ruling)) request.refusal = std::make_unique<Refusal>(std::move(ruling.refusal));
     return request;
 }
 
@@ -357,6 +375,7 @@ Step Conversation::on_bind(Bytes message) {
     }
     const auto found = statements_.find(seen.statement_name, batch_);
     if (!found.is_settled) return hold_for_answers();
+    if (found.object) found.object->last_batch = batch_;
     if (found.object && found.object->is_known) {
         seen.text = found.object->text;
         const auto& types = found.object->types;
@@ -376,15 +395,15 @@ Step Conversation::on_bind(Bytes message) {
     command->name = seen.portal_name;
     command->statement = found.object;
     portals_.make(command, batch_);
-    if (command->refusal) {
+    if (is_refused(*ruling)) {
         send_refused_bind();
         is_skipping_ = true;
     } else {
         to_target_.pass(message);
     }
-    push_command(RequestKind::bind, command);
+    push_command(RequestKind::bind, command, *ruling);
     in_batch(true);
-    if (!command->refusal) describe_for_masks(command);
+    if (!is_refused(*ruling)) describe_for_masks(command);
     return Step::taken;
 }
 
@@ -424,24 +443,20 @@ Step Conversation::on_execute(Bytes message) {
     auto ruling = judge(seen);
     if (!ruling) return Step::held;
     Ref<Command> command = make_command(seen, *ruling);
-    if (is_known && !command->refusal) {
-        Command& portal = *found.object;
-        if (command->plan.has_masks()) portal.plan = command->plan;
-        command = found.object;
-    } else if (is_known) {
-        found.object->refusal = std::move(command->refusal);
+    if (is_known) {
+        if (command->plan.has_masks()) found.object->plan = command->plan;
         command = found.object;
     } else {
         command->name = seen.portal_name;
     }
-    if (command->refusal) {
+    if (is_refused(*ruling)) {
         send_refused_execute();
         is_skipping_ = true;
     } else {
         describe_for_masks(command);
         to_target_.pass(message);
     }
-    push_command(RequestKind::execute, command);
+    push_command(RequestKind::execute, command, *ruling);
     in_batch(true);
     return Step::taken;
 }
@@ -501,12 +516,12 @@ Step Conversation::on_function_call(Bytes message) {
     release_large(parameters_);
     if (!ruling) return Step::held;
     const Ref<Command> command = make_command(seen, *ruling);
-    if (command->refusal) {
+    if (is_refused(*ruling)) {
         send_refused_function_call();
     } else {
         to_target_.pass(message);
     }
-    push_command(RequestKind::function_call, command);
+    push_command(RequestKind::function_call, command, *ruling);
     end_batch();
     return Step::taken;
 }

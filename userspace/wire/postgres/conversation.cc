@@ -12,6 +12,7 @@ Conversation::Conversation(Options options, Host& host)
 std::size_t Conversation::received(Side side, Bytes bytes) {
     if (is_over()) return bytes.size();
     std::size_t taken = 0;
+    is_working_ = true;
     if (side == Side::agent) {
         if (phase_ == Phase::startup) taken = take_startup(bytes);
         FromAgent handler{*this};
@@ -23,6 +24,8 @@ std::size_t Conversation::received(Side side, Bytes bytes) {
     }
     to_target_.flush();
     to_agent_.flush();
+    is_working_ = false;
+    if (std::exchange(must_proceed_, false)) proceed();
     return is_over() ? bytes.size() : taken;
 }
 
@@ -69,6 +72,10 @@ void Conversation::proceed() {
     if (is_over()) return;
     if (is_ruling_) {
         must_rule_again_ = true;
+        return;
+    }
+    if (is_working_) {
+        must_proceed_ = true;
         return;
     }
     if (waiting_ != Waiting::ruling) return;
@@ -138,16 +145,17 @@ void Conversation::end_session(const Refusal& refusal, std::string why, bool is_
 
 void Conversation::over(std::string why, bool is_violation) {
     if (is_over()) return;
-    to_agent_.flush();
-    to_target_.flush();
+    to_agent_.close();
+    to_target_.close();
     const std::string unfinished = "the session ended first";
     const auto cut_short = [&](Command& command) {
         if (!command.is_finished && !command.is_error) command.message = unfinished;
         command.is_error = command.is_error || !command.is_finished;
         finish(command);
     };
-    if (phase_ != Phase::startup) drop_held(unfinished);
+    drop_held(unfinished);
     phase_ = Phase::over;
+    finish_startup(true, fatal_code_, why);
     for (std::size_t i = 0; i < requests_.size(); ++i) {
         if (requests_[i].command && requests_[i].kind != RequestKind::close_portal) cut_short(*requests_[i].command);
     }

@@ -86,6 +86,7 @@ private:
     std::size_t take_tls_answer(Bytes bytes);
     void ask_target_tls();
     void send_startup();
+    void finish_startup(bool is_error, std::string_view code, std::string_view why);
 
     // authentication.cc
     Treatment authentication_begins(char type, std::size_t length);
@@ -124,8 +125,9 @@ private:
     void in_batch(bool runs);
     void end_batch();
     void describe_for_masks(const Ref<Command>& command);
-    void limit_statements(const Statement& statement, Ruling& ruling) const;
-    Request& push_command(RequestKind kind, const Ref<Command>& command);
+    void make_room(const Statement& statement);
+    void limit_statements(const Statement& statement, Ruling& ruling);
+    Request& push_command(RequestKind kind, const Ref<Command>& command, Ruling& ruling);
     // The held command will not run.
     void drop_held(std::string_view why);
 
@@ -223,16 +225,20 @@ private:
 
     // What the agent asks, in its order.
     CommandId last_id_ = 0;
-    CommandId held_id_ = 0;  // of the held command; 0: it has none yet
-    bool can_ask_ = true;    // about the held command
+    CommandId startup_id_ = 0;  // forwarded, and not ended; 0: none
+    CommandId held_id_ = 0;     // of the held command; 0: it has none yet
+    bool can_ask_ = true;       // about the held command
     Waiting waiting_ = Waiting::nothing;
     bool is_ruling_ = false;
     bool must_rule_again_ = false;  // proceed() came from inside rule()
-    bool is_skipping_ = false;      // the batch has failed or will fail: nothing is judged or sent until its Sync
-    bool is_in_batch_ = false;      // extended messages were sent since the last Sync
-    bool batch_runs_ = false;       // and one of them was Bind or Execute
+    bool is_working_ = false;       // inside received(): a proceed() from there waits for its end
+    bool must_proceed_ = false;
+    bool is_skipping_ = false;  // the batch has failed or will fail: nothing is judged or sent until its Sync
+    bool is_in_batch_ = false;  // extended messages were sent since the last Sync
+    bool batch_runs_ = false;   // and one of them was Bind or Execute
     std::uint64_t batch_ = 1;
-    bool is_copying_in_ = false;  // the server takes CopyData
+    std::uint64_t oldest_batch_ = 1;  // statements that were not used since are forgotten
+    bool is_copying_in_ = false;      // the server takes CopyData
     bool drops_piece_ = false;
     NameTable<Statement> statements_;
     NameTable<Command> portals_;
@@ -252,6 +258,7 @@ private:
     char piece_type_ = 0;             // of the message that is streamed to the agent
     std::optional<CopyMasker> copy_masker_;
     std::optional<std::string> fatal_error_;  // the server's last words
+    std::string fatal_code_;
     bool has_target_left_ = false;
     std::optional<Refusal> ending_;  // terminate() waits for the end of a message
     ByteVector notices_;             // wait for the end of a message

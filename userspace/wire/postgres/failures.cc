@@ -48,7 +48,7 @@ void Conversation::pass_error(const ErrorFields& fields, Bytes message) {
 // The server rejected what was sent in place of a refused command: the agent gets the refusal.
 void Conversation::refuse_front(const ErrorFields& fields) {
     Command& command = *requests_.front().command;
-    const Refusal& refusal = *command.refusal;
+    const Refusal& refusal = *requests_.front().refusal;
     ByteVector& out = scratch();
     write_error(out, 'E', fields.severity, refusal);
     to_agent_.send(out);
@@ -65,6 +65,12 @@ void Conversation::on_error(Bytes message) {
         return;
     }
     if (fields.ends_session()) {
+        if (!requests_.empty() && requests_.front().command && !requests_.front().is_own) {
+            Command& command = *requests_.front().command;
+            command.is_error = true;
+            command.code = fields.code;
+            command.message = strips_words() ? stripped_message() : fields.message;
+        }
         fatal_error_ = options_.target_name + " ended the session: " + std::string(fields.code);
         pass_error(fields, message);
         return;
@@ -82,7 +88,7 @@ void Conversation::on_error(Bytes message) {
     had_error_ = true;
     is_copying_in_ = is_copying_in_ && front.kind == RequestKind::sync;
     copy_masker_.reset();
-    if (front.is_refused && is_first) {
+    if (front.is_refused() && is_first) {
         refuse_front(fields);
     } else {
         pass_error(fields, message);

@@ -1,5 +1,7 @@
 #include "wire/postgres/login.h"
 
+#include <openssl/crypto.h>
+
 #include "base/cursor.h"
 #include "wire/postgres/protocol.h"
 
@@ -14,6 +16,8 @@ void write_password(ByteVector& out, std::string_view password) {
 }
 
 }  // namespace
+
+Login::~Login() { OPENSSL_cleanse(password_.data(), password_.size()); }
 
 Result<> Login::answer(std::uint32_t code, Bytes body, ByteVector& out) {
     if (scram_ && code != authentication::sasl_continue && code != authentication::sasl_final &&

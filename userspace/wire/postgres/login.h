@@ -15,6 +15,10 @@ public:
     Login(std::string user, std::string password, bool may_send_clear_password)
         : user_(std::move(user)), password_(std::move(password)), may_send_clear_password_(may_send_clear_password) {}
 
+    ~Login();
+    Login(const Login&) = delete;
+    Login& operator=(const Login&) = delete;
+
     // Takes an authentication request (code, and what follows it in the message); appends the answer for the server to
     // `out`, nothing where none is due. An error ends the session: Errc::denied when the server could not be trusted,
     // Errc::unsupported for a method that is not known or not allowed here.

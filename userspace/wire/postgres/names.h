@@ -122,6 +122,19 @@ public:
             it = it->second.pending == 0 ? named_.erase(it) : std::next(it);
         }
     }
+    // Forgets the settled ones that `is_old` says; shows each of them. The server keeps them, under names not known here.
+    template <typename IsOld, typename F>
+    void forget_if(IsOld&& is_old, F&& gone) {
+        for (auto it = named_.begin(); it != named_.end();) {
+            Entry& entry = it->second;
+            if (entry.pending == 0 && entry.confirmed && is_old(*entry.confirmed)) {
+                gone(entry.confirmed);
+                it = named_.erase(it);
+            } else {
+                ++it;
+            }
+        }
+    }
     [[nodiscard]] std::size_t size() const { return named_.size(); }
 
 private:

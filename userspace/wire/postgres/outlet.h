@@ -13,6 +13,7 @@ public:
 
     // The bytes must stay where they are until flush().
     void pass(Bytes bytes) {
+        if (is_closed_) return;
         if (!run_.empty() && run_.data() + run_.size() == bytes.data()) {
             run_ = Bytes(run_.data(), run_.size() + bytes.size());
             return;
@@ -22,7 +23,7 @@ public:
     }
     void send(Bytes bytes) {
         flush();
-        if (!bytes.empty()) host_.send(side_, bytes);
+        if (!bytes.empty() && !is_closed_) host_.send(side_, bytes);
     }
     void flush() {
         if (run_.empty()) return;
@@ -30,11 +31,17 @@ public:
         run_ = {};
         host_.send(side_, run);
     }
+    // Whatever comes after this is dropped.
+    void close() {
+        flush();
+        is_closed_ = true;
+    }
 
 private:
     Host& host_;
     Side side_;
     Bytes run_;
+    bool is_closed_ = false;
 };
 
 }  // namespace assent::wire::postgres

@@ -37,7 +37,7 @@ Treatment Conversation::target_begins(char type, std::size_t length) {
     if (type == 'D' || type == 'd' || type == 'V') {
         const Request& front = requests_.front();
         const bool is_expected =
-            !front.is_refused && (type == 'V' ? front.kind == RequestKind::function_call : runs(front.kind));
+            !front.is_refused() && (type == 'V' ? front.kind == RequestKind::function_call : runs(front.kind));
         if (!is_expected || (front.is_own && type != 'D')) {
             target_broke("sent rows that nobody asked for");
             return Treatment::malformed;
@@ -104,7 +104,7 @@ void Conversation::on_reply(char type, Bytes message) {
         on_own_reply(front, type, message);
         return;
     }
-    if (front.is_refused && !(type == 'Z' && had_error_)) {
+    if (front.is_refused() && !(type == 'Z' && had_error_)) {
         target_broke("accepted a command that had to fail");
         return;
     }
@@ -251,6 +251,7 @@ void Conversation::on_ready(Bytes message) {
     if (status == 'I') finish_portals();
     host_.transaction_status(status);
     pass_to_agent(message);
+    if (scratch_.capacity() > kept_text) scratch_ = ByteVector();
     if (phase_ == Phase::leaving && is_drained()) over("the agent ended the session", false);
 }
 

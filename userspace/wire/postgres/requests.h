@@ -29,7 +29,8 @@ struct Statement {
     std::string name;
     std::string text;
     std::vector<std::uint32_t> types;
-    bool is_known = true;  // false: the name may mean something else by now
+    bool is_known = true;          // false: the name may mean something else by now
+    std::uint64_t last_batch = 0;  // in which it was used last
 
     [[nodiscard]] std::size_t size() const { return text.size() + types.size() * sizeof(std::uint32_t); }
     void reset() {
@@ -37,6 +38,7 @@ struct Statement {
         clear_text(text);
         types.clear();
         is_known = true;
+        last_batch = 0;
     }
 };
 
@@ -66,7 +68,6 @@ struct Command {
     CommandKind kind = CommandKind::query;
     Ref<Statement> statement;
     Plan plan;
-    std::unique_ptr<Refusal> refusal;
     std::vector<ColumnShape> shapes;
     bool is_described = false;  // assent has asked for the shapes
     bool has_shapes = false;    // a RowDescription has been seen for the statement that runs
@@ -89,7 +90,6 @@ struct Command {
         kind = CommandKind::query;
         statement = {};
         plan = {};
-        refusal.reset();
         if (shapes.capacity() * sizeof(ColumnShape) > kept_text) shapes = {};
         shapes.clear();
         is_described = has_shapes = false;
@@ -118,13 +118,15 @@ enum class RequestKind : std::uint8_t {
 
 struct Request {
     RequestKind kind = RequestKind::sync;
-    bool is_own = false;      // assent asked: the agent does not see the replies
-    bool is_refused = false;  // what was sent must fail; what the agent is told is in command->refusal
+    bool is_own = false;  // assent asked: the agent does not see the replies
     bool ends_question = false;
     // A Sync that the server ignored if it read it while copying, and answers otherwise.
     bool is_uncertain = false;
+    std::unique_ptr<Refusal> refusal;  // of a refused command: what was sent in its place must fail
     Ref<Statement> statement;
     Ref<Command> command;
+
+    [[nodiscard]] bool is_refused() const { return refusal != nullptr; }
 };
 
 // A ring that grows to its largest use and never allocates after that.
@@ -146,7 +148,7 @@ public:
         front() = Request{};
         first_ = (first_ + 1) & (slots_.size() - 1);
         if (--size_ == 0 && slots_.size() > kept_slots) {
-            slots_ = {};
+            slots_ = std::vector<Request>();
             first_ = 0;
         }
     }
@@ -157,7 +159,7 @@ public:
 
 private:
     static constexpr std::size_t first_slots = 8;
-    static constexpr std::size_t kept_slots = 256;
+    static constexpr std::size_t kept_slots = 64;
 
     void grow() {
         std::vector<Request> larger(slots_.empty() ? first_slots : slots_.size() * 2);

@@ -71,6 +71,8 @@ std::string md5_hex(std::string_view first, Bytes second) {
 ScramClient::ScramClient(std::string user, std::string password, std::string nonce)
     : user_(std::move(user)), password_(std::move(password)), nonce_(std::move(nonce)) {}
 
+ScramClient::~ScramClient() { OPENSSL_cleanse(password_.data(), password_.size()); }
+
 std::string ScramClient::first_message() const { return std::string(no_channel_binding) + "n=" + user_ + ",r=" + nonce_; }
 
 Result<std::string> ScramClient::final_message(std::string_view server_first) {

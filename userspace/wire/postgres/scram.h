@@ -17,6 +17,10 @@ public:
     // nothing of ASCII, and a server falls back to the bytes for what is not UTF-8.
     ScramClient(std::string user, std::string password, std::string nonce);
 
+    ~ScramClient();
+    ScramClient(const ScramClient&) = delete;
+    ScramClient& operator=(const ScramClient&) = delete;
+
     [[nodiscard]] std::string first_message() const;
     // Takes the server's first message, gives the client's final one.
     [[nodiscard]] Result<std::string> final_message(std::string_view server_first);

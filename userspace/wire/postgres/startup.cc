@@ -139,6 +139,7 @@ void Conversation::rule_startup() {
     if (is_over() || !ruling) return;
     if (ruling->action == Ruling::Action::forward) {
         phase_ = Phase::connecting;
+        startup_id_ = seen.id;
         host_.connect_target();
         return;
     }
@@ -208,6 +209,16 @@ void Conversation::send_startup() {
     writer.u8(0).end();
     phase_ = Phase::authenticating;
     to_target_.send(out);
+}
+
+void Conversation::finish_startup(bool is_error, std::string_view code, std::string_view why) {
+    if (startup_id_ == 0) return;
+    Outcome outcome;
+    outcome.id = std::exchange(startup_id_, 0);
+    outcome.is_error = is_error;
+    outcome.code = code;
+    outcome.message = why;
+    host_.finished(outcome);
 }
 
 }  // namespace assent::wire::postgres
