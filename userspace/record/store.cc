@@ -18,6 +18,8 @@
 namespace assent::record {
 namespace {
 
+constexpr std::size_t hashes_chunk = 4096;
+
 Fd open_hashes(const std::filesystem::path& folder, std::uint64_t first) {
     const auto file = folder / segment_file(first, hashes_suffix);
     return Fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -81,7 +83,8 @@ Result<> Store::write_pending() {
     if (disk_.sync(active_.get()) != 0) return fail_errno("cannot sync records", errno);
     active.size_bytes += pending_.size();
     pending_.clear();
-    write_hashes();
+    // Not with every sync: a second file that grows makes each one dearer.
+    if (hashes_.size() >= hashes_chunk) write_hashes();
     return {};
 }
 
@@ -132,6 +135,7 @@ Result<> Store::make_checkpoint(Moment now) {
     const Checkpoint checkpoint{origin_, tree_.size(), tree_.root()};
     const std::string note = sign_checkpoint(checkpoint, key_);
     append_frame(pending_, FrameKind::checkpoint, note);
+    write_hashes();
     if (auto written = write_pending(); !written) return written;
     if (auto written = replace_file(options_.folder / checkpoint_name, note, 0600); !written) return written;
     checkpoint_size_ = checkpoint.size;

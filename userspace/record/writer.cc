@@ -135,7 +135,9 @@ void Writer::drain() {
         note_added(as_bytes(arrived_.front()->packed));
         taken_.push_back(arrived_.front());
     }
-    for (Lane* lane : known_lanes_) drain_lane(*lane);
+    // Each time another lane is first: when the room is short, none waits for ever behind a busy one.
+    for (std::size_t i = 0; i < known_lanes_.size(); ++i) drain_lane(*known_lanes_[(first_lane_ + i) % known_lanes_.size()]);
+    ++first_lane_;
 }
 
 void Writer::drain_lane(Lane& lane) {

@@ -75,6 +75,7 @@ private:
 
     // Of the writer's thread.
     std::vector<Lane*> known_lanes_;
+    std::size_t first_lane_ = 0;
     std::deque<std::shared_ptr<Waiting>> arrived_;
     std::vector<std::shared_ptr<Waiting>> taken_;  // in the store, not durable yet
     bool has_urgent_ = false;

@@ -60,9 +60,13 @@ public:
             wait_for(sink_.durable() + 1);
         }
     }
-    // True when it is durable within ten seconds.
+    // True when it is durable within half a minute.
     bool wait_for(model::RecordTicket ticket) {
         return state_->wait([&] { return sink_.durable() >= ticket; });
+    }
+    // False as soon as the disk fails.
+    bool wait_for_or_failure(model::RecordTicket ticket) {
+        return state_->wait([&] { return sink_.durable() >= ticket || !sink_.is_available(); }) && sink_.durable() >= ticket;
     }
     bool wait_until_available(bool is_available) {
         return state_->wait([&] { return sink_.is_available() == is_available; });
@@ -81,7 +85,7 @@ private:
         template <typename Predicate>
         bool wait(Predicate predicate) {
             std::unique_lock lock(mutex);
-            return changed.wait_for(lock, std::chrono::seconds(10), predicate);
+            return changed.wait_for(lock, std::chrono::seconds(30), predicate);
         }
     };
     std::shared_ptr<State> state_ = std::make_shared<State>();

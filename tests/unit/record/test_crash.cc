@@ -327,7 +327,7 @@ TEST(FaultTest, FullFileSystemLosesNothingThatWasAcknowledged) {
     model::RecordTicket last = 0;
     while (const auto ticket = producer.sink().append({"command", "s1", R"("command":1)", {&body, 1}, true})) {
         last = *ticket;
-        if (!producer.wait_for(last)) break;
+        if (!producer.wait_for_or_failure(last)) break;
         ASSERT_LT(last, 1000);
     }
     const auto acknowledged = producer.sink().durable();

@@ -1,6 +1,7 @@
 // The writer: what is appended becomes durable, in order, and is there after the log was closed and opened again.
 #include <sys/stat.h>
 
+#include <atomic>
 #include <deque>
 #include <thread>
 
@@ -70,10 +71,10 @@ TEST(LogTest, GoesOnWhereItEnded) {
 
 TEST(LogTest, ManyProducersLoseNothing) {
     constexpr int producers = 4;
-    constexpr int each = 20'000;
+    constexpr int each = 5'000;
     const TemporaryFolder folder;
     auto options = folder.options();
-    options.segment_size_bytes = limits::MiB;
+    options.segment_size_bytes = 256 * limits::KiB;
     auto log = Log::open(options);
     ASSERT_TRUE(log);
     std::vector<std::thread> threads;
@@ -90,9 +91,29 @@ TEST(LogTest, ManyProducersLoseNothing) {
     }
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(described(**log)["records"], producers * each);
-    EXPECT_GT(described(**log)["segments"], 10);
+    EXPECT_GT(described(**log)["segments"], 5);
     (*log)->close();
     EXPECT_EQ(described(**log)["last_checkpoint"], producers * each);
+}
+
+// Room for a batch is bounded: a lane that is always full must not keep another one waiting.
+TEST(LogTest, BusyLaneDoesNotStarveAnother) {
+    const TemporaryFolder folder;
+    auto options = folder.options();
+    options.segment_size_bytes = 20'000;
+    auto log = Log::open(options);
+    ASSERT_TRUE(log);
+    Producer busy(**log);
+    Producer quiet(**log);
+    std::atomic<bool> is_done = false;
+    std::thread thread([&] {
+        const std::string text(1'000, 'x');
+        const model::RecordBody body{"text", as_bytes(text)};
+        while (!is_done) (void)busy.sink().append({"command", "busy", R"("command":1)", {&body, 1}, false});
+    });
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(quiet.wait_for(quiet.append("command", "quiet", R"("command":1)")));
+    is_done = true;
+    thread.join();
 }
 
 }  // namespace
