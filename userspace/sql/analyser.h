@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -67,6 +68,8 @@ private:
     using Where = model::WhereClause;
     using Handler = void (Analyser::*)(Node);
     using Expression = Flow (Analyser::*)(Node, Scope&);
+    static const std::unordered_map<std::string_view, Handler> statement_table;
+    static const std::unordered_map<std::string_view, Expression> expression_table;
 
     // analyse.cc
     void run_statements(const Parsed& parsed);

@@ -1,6 +1,4 @@
 // Expressions: what a value may come from, and the effects of what it calls.
-#include <unordered_map>
-
 #include "sql/analyser.h"
 
 namespace assent::sql {
@@ -10,73 +8,74 @@ bool is_wrapped(Node node) { return !node.kind().empty(); }
 
 }  // namespace
 
+// Kinds that are not in the table are unknown; `children` is for those whose value is made of all that is in them.
+const std::unordered_map<std::string_view, Analyser::Expression> Analyser::expression_table = {
+    {"A_Const", &Analyser::constant},
+    {"ParamRef", &Analyser::constant},
+    {"SetToDefault", &Analyser::constant},
+    {"CurrentOfExpr", &Analyser::constant},
+    {"SQLValueFunction", &Analyser::constant},
+    {"Integer", &Analyser::constant},
+    {"Float", &Analyser::constant},
+    {"String", &Analyser::constant},
+    {"Boolean", &Analyser::constant},
+    {"BitString", &Analyser::constant},
+    {"Null", &Analyser::constant},
+    {"TypeName", &Analyser::constant},
+    {"A_Star", &Analyser::constant},
+    {"MergeSupportFunc", &Analyser::constant},
+    {"ColumnRef", &Analyser::column_expression},
+    {"A_Expr", &Analyser::children},
+    {"BoolExpr", &Analyser::children},
+    {"NullTest", &Analyser::children},
+    {"BooleanTest", &Analyser::children},
+    {"CollateClause", &Analyser::children},
+    {"CaseExpr", &Analyser::children},
+    {"CaseWhen", &Analyser::children},
+    {"CoalesceExpr", &Analyser::children},
+    {"MinMaxExpr", &Analyser::children},
+    {"XmlExpr", &Analyser::children},
+    {"XmlSerialize", &Analyser::children},
+    {"A_ArrayExpr", &Analyser::children},
+    {"A_Indices", &Analyser::children},
+    {"GroupingFunc", &Analyser::children},
+    {"NamedArgExpr", &Analyser::children},
+    {"JsonValueExpr", &Analyser::children},
+    {"JsonFormat", &Analyser::constant},
+    {"JsonKeyValue", &Analyser::children},
+    {"JsonOutput", &Analyser::constant},
+    {"JsonReturning", &Analyser::constant},
+    {"JsonBehavior", &Analyser::children},
+    {"JsonArgument", &Analyser::children},
+    {"JsonFuncExpr", &Analyser::children},
+    {"JsonTablePathSpec", &Analyser::children},
+    {"JsonTableColumn", &Analyser::children},
+    {"JsonParseExpr", &Analyser::children},
+    {"JsonScalarExpr", &Analyser::children},
+    {"JsonSerializeExpr", &Analyser::children},
+    {"JsonObjectConstructor", &Analyser::children},
+    {"JsonArrayConstructor", &Analyser::children},
+    {"JsonArrayQueryConstructor", &Analyser::json_query},
+    {"JsonObjectAgg", &Analyser::json_aggregate},
+    {"JsonArrayAgg", &Analyser::json_aggregate},
+    {"JsonIsPredicate", &Analyser::children},
+    {"RangeTableFuncCol", &Analyser::children},
+    {"TypeCast", &Analyser::type_cast},
+    {"A_Indirection", &Analyser::indirection},
+    {"MultiAssignRef", &Analyser::multi_assign},
+    {"RowExpr", &Analyser::row},
+    {"SubLink", &Analyser::sublink},
+    {"FuncCall", &Analyser::call},
+    {"List", &Analyser::list_expression},
+    {"ResTarget", &Analyser::res_target},
+};
+
 Flow Analyser::expression(Node wrapped, Scope& scope) {
     if (!wrapped || !is_wrapped(wrapped)) return {};
     if (!spend()) return unknown_flow();
-    // Kinds that are not in the table are unknown; `children` is for those whose value is made of all that is in them.
-    static const std::unordered_map<std::string_view, Expression> table = {
-        {"A_Const", &Analyser::constant},
-        {"ParamRef", &Analyser::constant},
-        {"SetToDefault", &Analyser::constant},
-        {"CurrentOfExpr", &Analyser::constant},
-        {"SQLValueFunction", &Analyser::constant},
-        {"Integer", &Analyser::constant},
-        {"Float", &Analyser::constant},
-        {"String", &Analyser::constant},
-        {"Boolean", &Analyser::constant},
-        {"BitString", &Analyser::constant},
-        {"Null", &Analyser::constant},
-        {"TypeName", &Analyser::constant},
-        {"A_Star", &Analyser::constant},
-        {"MergeSupportFunc", &Analyser::constant},
-        {"ColumnRef", &Analyser::column_expression},
-        {"A_Expr", &Analyser::children},
-        {"BoolExpr", &Analyser::children},
-        {"NullTest", &Analyser::children},
-        {"BooleanTest", &Analyser::children},
-        {"CollateClause", &Analyser::children},
-        {"CaseExpr", &Analyser::children},
-        {"CaseWhen", &Analyser::children},
-        {"CoalesceExpr", &Analyser::children},
-        {"MinMaxExpr", &Analyser::children},
-        {"XmlExpr", &Analyser::children},
-        {"XmlSerialize", &Analyser::children},
-        {"A_ArrayExpr", &Analyser::children},
-        {"A_Indices", &Analyser::children},
-        {"GroupingFunc", &Analyser::children},
-        {"NamedArgExpr", &Analyser::children},
-        {"JsonValueExpr", &Analyser::children},
-        {"JsonFormat", &Analyser::constant},
-        {"JsonKeyValue", &Analyser::children},
-        {"JsonOutput", &Analyser::constant},
-        {"JsonReturning", &Analyser::constant},
-        {"JsonBehavior", &Analyser::children},
-        {"JsonArgument", &Analyser::children},
-        {"JsonFuncExpr", &Analyser::children},
-        {"JsonTablePathSpec", &Analyser::children},
-        {"JsonTableColumn", &Analyser::children},
-        {"JsonParseExpr", &Analyser::children},
-        {"JsonScalarExpr", &Analyser::children},
-        {"JsonSerializeExpr", &Analyser::children},
-        {"JsonObjectConstructor", &Analyser::children},
-        {"JsonArrayConstructor", &Analyser::children},
-        {"JsonArrayQueryConstructor", &Analyser::json_query},
-        {"JsonObjectAgg", &Analyser::json_aggregate},
-        {"JsonArrayAgg", &Analyser::json_aggregate},
-        {"JsonIsPredicate", &Analyser::children},
-        {"RangeTableFuncCol", &Analyser::children},
-        {"TypeCast", &Analyser::type_cast},
-        {"A_Indirection", &Analyser::indirection},
-        {"MultiAssignRef", &Analyser::multi_assign},
-        {"RowExpr", &Analyser::row},
-        {"SubLink", &Analyser::sublink},
-        {"FuncCall", &Analyser::call},
-        {"List", &Analyser::list_expression},
-        {"ResTarget", &Analyser::res_target},
-    };
     const std::string_view kind = wrapped.kind();
-    const auto found = table.find(kind);
-    if (found != table.end()) return (this->*found->second)(wrapped.body(), scope);
+    const auto found = expression_table.find(kind);
+    if (found != expression_table.end()) return (this->*found->second)(wrapped.body(), scope);
     unknown(kind);
     Flow flow = unknown_flow();
     flow.mix(children(wrapped.body(), scope));

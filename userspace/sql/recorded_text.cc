@@ -46,9 +46,16 @@ private:
         if (c == '"') return quoted_identifier();
         if (c == '\'') return string_constant(false);
         if (c == '$' && !is_digit(peek(1))) return dollar_quoted();
+        if (c == '$') return parameter();
         if (is_digit(c) || (c == '.' && is_digit(peek(1)))) return number();
         if (is_identifier_start(c)) return word();
         keep(1);
+    }
+
+    void parameter() {
+        std::size_t size = 1;
+        while (is_digit(peek(size))) ++size;
+        keep(size);
     }
 
     void comment() {
