@@ -122,6 +122,7 @@ class Story:
 
     def verify(self):
         self.step("The log is whole, and one edited byte of a copy is found")
+        throwaway.wait_until(lambda: self.assent.ask("status")["records"]["last_checkpoint"], 30, "assentd signs a checkpoint")
         self.assent_verb("verify")
         records, copy = self.assent.state / "records", throwaway.folder() / "copy-of-records"
         self.print_command(f"cp -r {records} {copy}")
