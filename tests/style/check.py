@@ -33,9 +33,9 @@ _CONTROL = re.compile(r"\b(if|for|while|switch|catch|do|else|try)\b")
 
 
 def _opens_function(head):
-    """Whether the text before a brace is the head of a function: a parameter list, and no control word or type."""
+    """Whether the text before a brace is the head of a function: a parameter list, and no control word, type or value."""
     head = re.sub(r"(?m)^\s*#.*$", "", head)
-    if "(" not in head or _NOT_FUNCTION.search(head):
+    if "(" not in head or _NOT_FUNCTION.search(head) or re.search(r"(=|,|\(|\breturn)\s*$", head):
         return False
     first = re.match(r"\s*(?:\}\s*)?(\w+)", head)
     return not (first and _CONTROL.fullmatch(first.group(1)))
@@ -50,17 +50,17 @@ def functions(text):
             line += 1
         elif letter == "{":
             head = code[head_start:at]
-            is_function = depth_of_body is None and _opens_function(head)
-            if is_function:
+            is_value = re.search(r"[\w>]$", head) is not None  # member_{…}: the head of a constructor goes on behind it
+            if depth_of_body is None and not is_value and _opens_function(head):
                 depth_of_body = len(stack)
-            stack.append(line - head.lstrip().count("\n"))
+            stack.append((line - head.lstrip().count("\n"), head_start if is_value else None))
             head_start = at + 1
         elif letter == "}" and stack:
-            opened = stack.pop()
+            opened, goes_on_from = stack.pop()
             if depth_of_body == len(stack):
                 depth_of_body = None
                 yield opened, line - opened + 1
-            head_start = at + 1
+            head_start = at + 1 if goes_on_from is None else goes_on_from
         elif letter == ";" and depth_of_body is None:
             head_start = at + 1
 

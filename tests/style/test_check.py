@@ -32,6 +32,7 @@ class Lengths(unittest.TestCase):
             "template <typename T>\nauto size(const T& of) noexcept -> std::size_t {",
             'SEC("cgroup/connect4")\nint connect4(struct bpf_sock_addr* ctx) {',
             "TEST(Cursor, reads_what_is_there) {",
+            "Session::Session(Options options) : options_{std::move(options)}, count_{0} {",
             "bool operator==(const A& a, const B& b) {",
         ):
             with self.subTest(head=head):
@@ -42,6 +43,12 @@ class Lengths(unittest.TestCase):
         for opening in ("namespace assent {", "class A final : public B {", "namespace {", "struct A {", 'extern "C" {'):
             with self.subTest(opening=opening):
                 self.assertEqual(findings("tests/unit/a.cc", opening + "\n" + body + "}\n"), [])
+
+    def test_a_long_table_is_no_function(self):
+        rows = '    {"a", std::string("b")},\n' * 90
+        for opening in ("const std::map<int, int> table = {", "const auto table = std::to_array<Row>({", "constexpr Row table[] = {"):
+            with self.subTest(opening=opening):
+                self.assertEqual(findings("userspace/base/a.cc", f"// It.\nint f(int);\n{opening}\n{rows}}};\n"), [])
 
     def test_braces_in_text_and_comments_do_not_count(self):
         text = "// {\nvoid f() {\n    g(\"{\", '{', R\"x({{ \" )x\"); /* { */\n}\n" + "int a;\n" * 80
