@@ -67,7 +67,7 @@ def directly(postgres, command):
 
 
 def through_assent(postgres, command):
-    assent = throwaway.Assent({"suite.yaml": POLICY.replace("@PORT@", str(postgres.port))}, name="suite", threads=2)
+    assent = throwaway.Assent({"suite.yaml": POLICY.replace("@PORT@", str(postgres.port))}, name="regression", threads=2)
     try:
         return assent.agent(*command, name="suite", user="postgres", timeout=1800, environment={"PGPASSWORD": throwaway.PASSWORD, "HOME": "/tmp"})
     finally:
