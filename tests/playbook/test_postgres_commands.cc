@@ -264,6 +264,19 @@ TEST(PostgresCommands, AnAgentThatVanishesTakesItsHeldCommandBack) {
         .becomes("query 2 [UPDATE x]\nfinished 2 failed not run: the agent left\nserver < X\nclosed: the agent left\n");
 }
 
+TEST(PostgresCommands, AHeldExecuteEndsWithItsPortalOnce) {
+    Playbook::Settings settings;
+    settings.shows_executes = true;
+    settings.rulings["UPDATE x"] = {forwarded(), forwarded(), ruled(Ruling::Action::wait)};
+    Playbook(settings)
+        .opened()
+        .agent(parse("", "UPDATE x") + bind("", "") + execute() + sync())
+        .leaves(Side::agent)
+        .becomes(
+            "parse 2 [UPDATE x]\nbind 3 [UPDATE x]\nexecute 3 [UPDATE x]\nserver < P(.UPDATE x...) B(.........)\n"
+            "finished 3 failed not run: the agent left\nserver < X\n");
+}
+
 TEST(PostgresCommands, ATargetThatVanishesIsNamed) {
     Playbook()
         .opened()

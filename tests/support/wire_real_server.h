@@ -2,17 +2,21 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "base/fd.h"
 
 namespace assent::test {
 
@@ -33,14 +37,34 @@ struct Output {
     std::string text;  // stdout and stderr
 };
 
+// Runs it in a shell, and waits for its end.
 inline Output run_shell(const std::string& command) {
     Output output;
-    FILE* pipe = ::popen(("{ " + command + "\n} 2>&1").c_str(), "r");
-    if (pipe == nullptr) return output;
-    char buffer[4096];
-    std::size_t size = 0;
-    while ((size = std::fread(buffer, 1, sizeof buffer, pipe)) > 0) output.text.append(buffer, size);
-    output.status = WEXITSTATUS(::pclose(pipe));
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return output;
+    const Fd reading(ends[0]);
+    Fd writing(ends[1]);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, writing.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, writing.get(), STDERR_FILENO);
+    std::string shell = "sh";
+    std::string flag = "-c";
+    std::string text = command;
+    const std::array<char*, 4> arguments = {shell.data(), flag.data(), text.data(), nullptr};
+    pid_t child = -1;
+    const int failure = ::posix_spawn(&child, "/bin/sh", &actions, nullptr, arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    writing.reset();
+    if (failure != 0) return output;
+    std::array<char, 4096> buffer{};
+    for (ssize_t size = 1; size > 0;) {
+        size = ::read(reading.get(), buffer.data(), buffer.size());
+        if (size > 0) output.text.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    output.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     return output;
 }
 

@@ -50,8 +50,8 @@ public:
                 break;
         }
         ruled.insert(command.id);
-        if (ruling.action == Ruling::Action::forward && command.kind == CommandKind::query)
-            forwarded_texts.insert(std::string(command.text));
+        const bool has_text = command.kind == CommandKind::query || command.kind == CommandKind::parse;
+        if (ruling.action == Ruling::Action::forward && has_text) forwarded_texts.insert(std::string(command.text));
         if ((choice & 0x40U) != 0) ruling.masks = masks();
         if ((choice & 0x20U) != 0) ruling.copy_format = (choice & 0x10U) != 0 ? CopyFormat::text : CopyFormat::binary;
         ruling.recorded_result_bytes = choice;

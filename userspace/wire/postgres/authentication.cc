@@ -111,8 +111,7 @@ void Conversation::on_authentication(Bytes message) {
 }
 
 void Conversation::on_own_authentication(std::uint32_t code, Bytes body, Bytes message) {
-    ByteVector& out = scratch();
-    const auto result = login_->answer(code, body, out);
+    const auto result = login_->answer(code, body);
     if (!result) {
         const std::string why =
             "logging in at " + options_.target_name + " with its credential failed: " + result.error().message;
@@ -120,8 +119,7 @@ void Conversation::on_own_authentication(std::uint32_t code, Bytes body, Bytes m
                     result.error().code != Errc::unsupported);
         return;
     }
-    to_target_.send(out);
-    out.clear();
+    to_target_.send(*result);
     if (code != authentication::ok) return;
     is_authenticated_ = true;
     const std::string method = login_->method();

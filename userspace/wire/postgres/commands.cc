@@ -440,8 +440,10 @@ Step Conversation::on_execute(Bytes message) {
             seen.statement_name = found.object->statement->name;
         }
     }
+    held_portal_ = is_known ? found.object : Ref<Command>();
     auto ruling = judge(seen);
     if (!ruling) return Step::held;
+    held_portal_ = {};
     Ref<Command> command = make_command(seen, *ruling);
     if (is_known) {
         if (command->plan.has_masks()) found.object->plan = command->plan;

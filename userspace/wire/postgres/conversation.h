@@ -227,6 +227,7 @@ private:
     CommandId last_id_ = 0;
     CommandId startup_id_ = 0;  // forwarded, and not ended; 0: none
     CommandId held_id_ = 0;     // of the held command; 0: it has none yet
+    Ref<Command> held_portal_;  // the held command is another Execute of it
     bool can_ask_ = true;       // about the held command
     Waiting waiting_ = Waiting::nothing;
     bool is_ruling_ = false;

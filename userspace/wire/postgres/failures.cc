@@ -187,6 +187,12 @@ void Conversation::drop_held(std::string_view why) {
     agent_inbox_.drop_held();
     const CommandId id = std::exchange(held_id_, 0);
     can_ask_ = true;
+    if (const Ref<Command> portal = std::exchange(held_portal_, {})) {
+        if (!portal->is_error) portal->message = why;
+        portal->is_error = true;
+        finish(*portal);
+        return;
+    }
     if (id == 0) return;
     Outcome outcome;
     outcome.id = id;

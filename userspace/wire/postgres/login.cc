@@ -10,16 +10,17 @@ namespace {
 
 std::unexpected<Error> malformed() { return fail(Errc::malformed, "the server's authentication request is malformed"); }
 
-void write_password(ByteVector& out, std::string_view password) {
-    MessageWriter writer(out);
-    writer.begin('p').text(password).end();
+ByteVector password_message(std::string_view password) {
+    ByteVector out;
+    MessageWriter(out).begin('p').text(password).end();
+    return out;
 }
 
 }  // namespace
 
 Login::~Login() { OPENSSL_cleanse(password_.data(), password_.size()); }
 
-Result<> Login::answer(std::uint32_t code, Bytes body, ByteVector& out) {
+Result<ByteVector> Login::answer(std::uint32_t code, Bytes body) {
     if (scram_ && code != authentication::sasl_continue && code != authentication::sasl_final &&
         code != authentication::ok) {
         return malformed();
@@ -33,35 +34,33 @@ Result<> Login::answer(std::uint32_t code, Bytes body, ByteVector& out) {
                             "the server asks for the password in clear, and the way to it is neither TLS nor loopback");
             }
             method_ = "cleartext";
-            write_password(out, password_);
-            return {};
+            return password_message(password_);
         case authentication::md5_password:
             if (body.size() != 4) return malformed();
             method_ = "md5";
-            write_password(out, md5_password(user_, password_, body));
-            return {};
+            return password_message(md5_password(user_, password_, body));
         case authentication::sasl:
-            return begin_scram(body, out);
+            return begin_scram(body);
         case authentication::sasl_continue: {
             if (!scram_) return malformed();
             const auto answer = scram_->final_message(as_text(body));
             if (!answer) return std::unexpected(answer.error());
-            MessageWriter writer(out);
-            writer.begin('p').bytes(as_bytes(*answer)).end();
-            return {};
+            ByteVector out;
+            MessageWriter(out).begin('p').bytes(as_bytes(*answer)).end();
+            return out;
         }
         case authentication::sasl_final: {
             if (!scram_) return malformed();
-            auto is_verified = scram_->verify(as_text(body));
-            is_server_verified_ = is_verified.has_value();
-            return is_verified;
+            is_server_verified_ = scram_->verify(as_text(body));
+            if (!is_server_verified_) return fail(Errc::denied, "the server could not prove that it knows the password");
+            return ByteVector();
         }
         default:
             return fail(Errc::unsupported, "the server asks for a method that a credential cannot answer");
     }
 }
 
-Result<> Login::begin_scram(Bytes mechanisms, ByteVector& out) {
+Result<ByteVector> Login::begin_scram(Bytes mechanisms) {
     Cursor cursor(mechanisms);
     bool is_offered = false;
     for (auto name = cursor.c_string(); cursor.ok() && !name.empty(); name = cursor.c_string()) {
@@ -73,16 +72,17 @@ Result<> Login::begin_scram(Bytes mechanisms, ByteVector& out) {
     scram_.emplace("", password_, make_nonce());
     method_ = "scram-sha-256";
     const std::string first = scram_->first_message();
-    MessageWriter writer(out);
-    writer.begin('p')
+    ByteVector out;
+    MessageWriter(out)
+        .begin('p')
         .text(ScramClient::mechanism)
         .u32(static_cast<std::uint32_t>(first.size()))
         .bytes(as_bytes(first))
         .end();
-    return {};
+    return out;
 }
 
-Result<> Login::finish() {
+Result<ByteVector> Login::finish() {
     if (scram_ && !is_server_verified_) {
         return fail(Errc::denied, "the server ended SCRAM without proving that it knows the password");
     }

@@ -19,15 +19,15 @@ public:
     Login(const Login&) = delete;
     Login& operator=(const Login&) = delete;
 
-    // Takes an authentication request (code, and what follows it in the message); appends the answer for the server to
-    // `out`, nothing where none is due. An error ends the session: Errc::denied when the server could not be trusted,
+    // Takes an authentication request (code, and what follows it in the message); gives the message for the server, empty
+    // where none is due. An error ends the session: Errc::denied when the server could not be trusted,
     // Errc::unsupported for a method that is not known or not allowed here.
-    [[nodiscard]] Result<> answer(std::uint32_t code, Bytes body, ByteVector& out);
+    [[nodiscard]] Result<ByteVector> answer(std::uint32_t code, Bytes body);
     [[nodiscard]] const std::string& method() const { return method_; }
 
 private:
-    Result<> begin_scram(Bytes mechanisms, ByteVector& out);
-    Result<> finish();
+    Result<ByteVector> begin_scram(Bytes mechanisms);
+    Result<ByteVector> finish();
 
     std::string user_;
     std::string password_;

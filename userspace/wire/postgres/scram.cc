@@ -106,14 +106,11 @@ Result<std::string> ScramClient::final_message(std::string_view server_first) {
     return without_proof + ",p=" + to_base64(proof);
 }
 
-Result<> ScramClient::verify(std::string_view server_final) const {
+bool ScramClient::verify(std::string_view server_final) const {
     std::string_view rest = server_final;
     const auto signature = attribute(rest, 'v');
-    if (server_signature_.empty() || !signature || signature->size() != server_signature_.size() ||
-        CRYPTO_memcmp(signature->data(), server_signature_.data(), signature->size()) != 0) {
-        return fail(Errc::denied, "the server could not prove that it knows the password");
-    }
-    return {};
+    return !server_signature_.empty() && signature && signature->size() == server_signature_.size() &&
+           CRYPTO_memcmp(signature->data(), server_signature_.data(), signature->size()) == 0;
 }
 
 std::string make_nonce() {

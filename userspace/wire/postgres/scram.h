@@ -25,7 +25,7 @@ public:
     // Takes the server's first message, gives the client's final one.
     [[nodiscard]] Result<std::string> final_message(std::string_view server_first);
     // Takes the server's final message: only who knows the password can have made it.
-    [[nodiscard]] Result<> verify(std::string_view server_final) const;
+    [[nodiscard]] bool verify(std::string_view server_final) const;
 
 private:
     std::string user_;
