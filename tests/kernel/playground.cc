@@ -56,7 +56,7 @@ void remove_leftovers(const std::filesystem::path& root) {
 void raise_loopback() {
     const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ifreq request{};
-    std::strcpy(request.ifr_name, "lo");
+    std::string_view("lo").copy(request.ifr_name, IFNAMSIZ - 1);
     request.ifr_flags = IFF_UP;
     require(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "raising the loopback interface");
 }

@@ -245,8 +245,10 @@ std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths
     out.push_back({"cgroup 2", paths.root().string(), true, {}});
     out.push_back({"getpeername hooks", programs.missing().empty() ? "yes" : "no", true, {}});
     const auto modules = first_line("/sys/kernel/security/lsm");
-    const bool has_lsm = modules.find("bpf") != std::string::npos;
-    out.push_back({"BPF security module", has_lsm ? "active" : "not active", true, {}});
+    const char* lsm = modules.empty()                            ? "unknown (securityfs is not mounted)"
+                      : modules.find("bpf") != std::string::npos ? "active"
+                                                                 : "not active";
+    out.push_back({"BPF security module", lsm, true, {}});
     const int start = unprivileged_port_start();
     out.push_back({"first unprivileged port", fmt::format("{}", start), start >= 600,
                    "with a lower net.ipv4.ip_unprivileged_port_start others can take the proxy's place; set it to 1024"});
