@@ -24,6 +24,7 @@ std::size_t Conversation::received(Side side, Bytes bytes) {
     }
     to_target_.flush();
     to_agent_.flush();
+    if (requests_.empty()) to_agent_.release();
     is_working_ = false;
     if (std::exchange(must_proceed_, false)) proceed();
     return is_over() ? bytes.size() : taken;

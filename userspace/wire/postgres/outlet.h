@@ -1,5 +1,5 @@
 // What goes to one side. Bytes passed from where they were received are joined to runs as long as they are contiguous, so
-// that a buffer of messages leaves in one send.
+// that a buffer of messages leaves in one send; so are messages made here, up to a size.
 #pragma once
 
 #include "base/bytes.h"
@@ -14,22 +14,34 @@ public:
     // The bytes must stay where they are until flush().
     void pass(Bytes bytes) {
         if (is_closed_) return;
-        if (!run_.empty() && run_.data() + run_.size() == bytes.data()) {
+        if (written_.empty() && !run_.empty() && run_.data() + run_.size() == bytes.data()) {
             run_ = Bytes(run_.data(), run_.size() + bytes.size());
             return;
         }
         flush();
         run_ = bytes;
     }
+    // Messages are appended to what this gives, then wrote() is called.
+    ByteVector& writing() {
+        send_run();
+        return written_;
+    }
+    void wrote() {
+        if (written_.size() >= written_limit) flush();
+    }
     void send(Bytes bytes) {
         flush();
         if (!bytes.empty() && !is_closed_) host_.send(side_, bytes);
     }
     void flush() {
-        if (run_.empty()) return;
-        const Bytes run = run_;
-        run_ = {};
-        host_.send(side_, run);
+        send_run();
+        if (written_.empty()) return;
+        if (!is_closed_) host_.send(side_, written_);
+        written_.clear();
+    }
+    // Gives back the memory that only large results need.
+    void release() {
+        if (written_.empty() && written_.capacity() > 0) written_ = ByteVector();
     }
     // Whatever comes after this is dropped.
     void close() {
@@ -38,9 +50,19 @@ public:
     }
 
 private:
+    static constexpr std::size_t written_limit = 32 * 1024;
+
+    void send_run() {
+        if (run_.empty()) return;
+        const Bytes run = run_;
+        run_ = {};
+        host_.send(side_, run);
+    }
+
     Host& host_;
     Side side_;
-    Bytes run_;
+    Bytes run_;  // empty when written_ is not: what was written comes first
+    ByteVector written_;
     bool is_closed_ = false;
 };
 

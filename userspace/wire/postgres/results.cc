@@ -61,17 +61,19 @@ void Conversation::on_row_description(Request& front, Bytes message) {
 }
 
 void Conversation::on_masked_row(Command& command, Bytes message) {
-    ByteVector& out = scratch();
+    ByteVector& out = to_agent_.writing();
+    const std::size_t start = out.size();
     const std::int64_t masked = mask_row(message, masks_of(command), command.shapes, options_.mask_key, out);
     if (masked < 0) {
+        out.resize(start);
         target_broke("sent a malformed row");
         return;
     }
     ++command.statement_rows;
     command.masked_fields += static_cast<std::uint64_t>(masked);
-    command.bytes += out.size();
-    if (command.plan.recorded_bytes > 0) show_result(command, out);
-    to_agent_.send(out);
+    command.bytes += out.size() - start;
+    if (command.plan.recorded_bytes > 0) show_result(command, Bytes(out).subspan(start));
+    to_agent_.wrote();
     if (!notices_.empty()) flush_notices();
 }
 
@@ -162,16 +164,18 @@ void Conversation::on_copy_begins(Request& front, char type, Bytes message) {
 }
 
 void Conversation::on_masked_copy_data(Command& command, Bytes message) {
-    ByteVector& out = scratch();
+    ByteVector& out = to_agent_.writing();
+    const std::size_t start = out.size();
     const std::int64_t masked = copy_masker_ ? copy_masker_->mask(message, masks_of(command), out) : -1;
     if (masked < 0) {
+        out.resize(start);
         target_broke("sent a copy that cannot be read, and so cannot be masked");
         return;
     }
     command.masked_fields += static_cast<std::uint64_t>(masked);
-    command.bytes += out.size();
-    if (command.plan.recorded_bytes > 0) show_result(command, out);
-    to_agent_.send(out);
+    command.bytes += out.size() - start;
+    if (command.plan.recorded_bytes > 0) show_result(command, Bytes(out).subspan(start));
+    to_agent_.wrote();
     if (!notices_.empty()) flush_notices();
 }
 
