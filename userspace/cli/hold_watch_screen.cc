@@ -36,7 +36,7 @@ struct Inbox {
 
     void wake() const {
         const std::uint64_t one = 1;
-        static_cast<void>(::write(waker.get(), &one, sizeof one));
+        [[maybe_unused]] const auto written = ::write(waker.get(), &one, sizeof one);
     }
     void put(const json& message) {
         const std::scoped_lock lock(mutex);
@@ -50,7 +50,7 @@ struct Inbox {
     }
     [[nodiscard]] std::deque<json> take() {
         std::uint64_t count = 0;
-        static_cast<void>(::read(waker.get(), &count, sizeof count));
+        [[maybe_unused]] const auto taken = ::read(waker.get(), &count, sizeof count);
         const std::scoped_lock lock(mutex);
         return std::exchange(messages, {});
     }

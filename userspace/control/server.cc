@@ -87,7 +87,7 @@ private:
 void UnixServer::stop() {
     is_stopping_ = true;
     const std::uint64_t one = 1;
-    static_cast<void>(::write(waker_.get(), &one, sizeof one));
+    [[maybe_unused]] const auto written = ::write(waker_.get(), &one, sizeof one);
     if (acceptor_.joinable()) acceptor_.join();
     for (Client& client : clients_) ::shutdown(client.socket.get(), SHUT_RDWR);
     for (Client& client : clients_) client.thread.join();
