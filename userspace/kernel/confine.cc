@@ -53,7 +53,7 @@ Result<> become(const Account& account) {
 // The bounding set can only be lowered by a process that still has CAP_SETPCAP: so before the user changes.
 void lower_bounding_set() {
     capng_clear(CAPNG_SELECT_BOUNDS);
-    static_cast<void>(capng_apply(CAPNG_SELECT_BOUNDS));
+    [[maybe_unused]] const int applied = capng_apply(CAPNG_SELECT_BOUNDS);
 }
 
 Result<> drop_capabilities() {
