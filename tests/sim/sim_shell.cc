@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace assent::sim {
 
 Result<model::RecordTicket> Sink::append(const model::RecordDraft& draft) {
@@ -21,11 +24,12 @@ Result<model::RecordTicket> Sink::append(const model::RecordDraft& draft) {
     return ticket;
 }
 
-model::RecordTicket Sink::command_with(std::string_view text) const {
-    for (std::size_t i = entries_.size(); i > 0; --i) {
-        if (entries_[i - 1].type == "command" && entries_[i - 1].text == text) return i;
+std::size_t Sink::commands_with(std::string_view text, bool is_on_disk) const {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < (is_on_disk ? durable_ : entries_.size()); ++i) {
+        if (entries_[i].type == "command" && entries_[i].text == text) ++found;
     }
-    return 0;
+    return found;
 }
 
 std::size_t Sink::count(std::string_view type) const {
@@ -64,14 +68,16 @@ Shell::Shell(World& world, Dice& dice, std::shared_ptr<const policy::Policy> pol
             }),
       server_([this](std::string_view text) { server_ran(text); },
               [this](std::string bytes) {
-                  world_.after(soon(), [this, bytes = std::move(bytes)] {
-                      from_target_ += bytes;
+                  under_way_from_target_ += bytes;
+                  world_.after(soon(), [this] {
+                      from_target_ += std::exchange(under_way_from_target_, {});
                       pump(Side::target);
                   });
               }) {
     session::Flow flow;
     flow.id = "simulated";
     flow.agent.run_name = "sim";
+    flow.agent.runner = "ana";
     flow.agent.cgroup_path = "/assent.slice/run-sim-1.scope";
     flow.agent.uid = 1000;
     flow.target = policy->targets().at(0);
@@ -82,21 +88,29 @@ Shell::Shell(World& world, Dice& dice, std::shared_ptr<const policy::Policy> pol
 void Shell::server_ran(std::string_view text) {
     if (text.substr(0, 6) == "assent") return;  // what replaces a refused command
     ran_.emplace_back(text);
-    const model::RecordTicket ticket = sink_.command_with(text);
-    EXPECT_NE(ticket, 0U) << "forwarded without a record: " << text;
+    const auto runs = static_cast<std::size_t>(std::ranges::count(ran_, text));
+    EXPECT_GE(sink_.commands_with(text, false), runs) << "forwarded without a record: " << text;
     EXPECT_EQ(text.find("DELETE"), std::string_view::npos) << "a denied command was forwarded: " << text;
     const bool is_update = text.starts_with("UPDATE");
     EXPECT_TRUE(!is_update || approved_.contains(std::string(text))) << "not approved: " << text;
     approved_.erase(std::string(text));  // an approval is good for one run
     const bool must_be_durable = is_update || (text.starts_with("INSERT") && server_.status() == 'I');
-    EXPECT_TRUE(!must_be_durable || sink_.durable() >= ticket) << "forwarded before its record was on disk: " << text;
+    EXPECT_TRUE(!must_be_durable || sink_.commands_with(text, true) >= runs) << "forwarded before its record was on disk: " << text;
 }
 
-void Shell::agent_sends(std::string bytes) {
-    world_.after(soon(), [this, bytes = std::move(bytes)] {
-        from_agent_ += bytes;
+void Shell::agent_sends(std::string_view bytes) {
+    under_way_from_agent_ += bytes;
+    world_.after(soon(), [this] {
+        from_agent_ += std::exchange(under_way_from_agent_, {});
         pump(Side::agent);
     });
+}
+
+std::string Shell::describe() const {
+    return session_->describe() + "; from the agent " + std::to_string(from_agent_.size()) + ", from the target " +
+           std::to_string(from_target_.size()) + ", to the target " + std::to_string(to_target_.size()) + " bytes; wants the agent " +
+           std::to_string(static_cast<int>(session_->wants(Side::agent))) + ", the target " +
+           std::to_string(static_cast<int>(session_->wants(Side::target))) + "; last ran: " + (ran_.empty() ? "" : ran_.back());
 }
 
 void Shell::agent_closes() {

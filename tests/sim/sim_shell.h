@@ -24,8 +24,8 @@ public:
     model::RecordTicket durable() const noexcept override { return durable_; }
     bool is_available() const noexcept override { return is_available_; }
 
-    // Records of type `command` whose text body is this: the ticket of the last, 0 when there is none.
-    [[nodiscard]] model::RecordTicket command_with(std::string_view text) const;
+    // How many records of type `command` have this text; of those that are on disk, or of all.
+    [[nodiscard]] std::size_t commands_with(std::string_view text, bool is_on_disk) const;
     [[nodiscard]] std::size_t count(std::string_view type) const;
     void fail_for(Duration how_long);
     void fill_for(Duration how_long);
@@ -49,7 +49,7 @@ public:
     Shell(World& world, Dice& dice, std::shared_ptr<const policy::Policy> policy);
 
     // What the agent's side of the wire does.
-    void agent_sends(std::string bytes);
+    void agent_sends(std::string_view bytes);
     void agent_closes();
     void agent_resets();
     std::function<void(std::string_view)> agent_receives;
@@ -75,6 +75,8 @@ public:
     [[nodiscard]] Sink& sink() { return sink_; }
     [[nodiscard]] bool is_over() const { return session_->is_over(); }
     [[nodiscard]] const std::vector<std::string>& ran() const { return ran_; }
+    // For the message of a failure.
+    [[nodiscard]] std::string describe() const;
     [[nodiscard]] bool was_approved(const std::string& text) const { return approved_.contains(text); }
 
 private:
@@ -91,6 +93,7 @@ private:
     Server server_;
     std::unique_ptr<session::Session> session_;
     std::string to_agent_, to_target_;      // on their way out
+    std::string under_way_from_agent_, under_way_from_target_;
     std::string from_agent_, from_target_;  // arrived, not yet taken
     bool is_closed_ = false;
     bool agent_has_closed_ = false;

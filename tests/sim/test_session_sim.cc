@@ -3,9 +3,11 @@
 // ASSENT_SIM_SEED=N runs one seed again.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 
 #include "base/cursor.h"
 #include "sim/sim_shell.h"
@@ -61,6 +63,7 @@ public:
 
 private:
     void received(std::string_view bytes) {
+        if (std::getenv("ASSENT_SIM_SEED") != nullptr) std::cerr << "agent < " << testing::PrintToString(std::string(bytes)) << "\n";
         buffer_ += bytes;
         while (buffer_.size() >= 5) {
             Cursor cursor(as_bytes(std::string_view(buffer_).substr(1)));
@@ -89,6 +92,7 @@ private:
         const std::size_t batch = 1 + (dice_.one_in(3) ? dice_.roll(4) : 0);
         std::string bytes;
         for (std::size_t i = 0; i < batch && commands_left_ > 0; ++i, --commands_left_) bytes += dice_.one_in(2) ? simple() : extended();
+        if (std::getenv("ASSENT_SIM_SEED") != nullptr) std::cerr << "agent > " << testing::PrintToString(bytes) << "\n";
         shell_.agent_sends(bytes);
         if (dice_.one_in(60)) leave();
         if (dice_.one_in(25)) shell_.sink().fill_for(std::chrono::milliseconds(dice_.roll(50)));
@@ -148,7 +152,15 @@ private:
     std::size_t numbers_ = 0;
 };
 
-void run_seed(std::uint64_t seed, const std::shared_ptr<const policy::Policy>& policy) {
+// What happened in all seeds together: a world in which nothing happens proves nothing.
+struct Totals {
+    std::size_t ran = 0;
+    std::size_t updates = 0;
+    std::size_t errors = 0;
+    std::size_t outcomes = 0;
+};
+
+void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const policy::Policy>& policy) {
     SCOPED_TRACE("ASSENT_SIM_SEED=" + std::to_string(seed));
     World world;
     Dice dice(seed);
@@ -159,19 +171,29 @@ void run_seed(std::uint64_t seed, const std::shared_ptr<const policy::Policy>& p
     while (world.step() && ++steps < 1'000'000 && !testing::Test::HasFailure()) {
     }
     EXPECT_LT(steps, 1'000'000U) << "the world does not come to rest";
-    EXPECT_TRUE(shell.is_over()) << "the session hangs: " << shell.session().describe();
-    EXPECT_TRUE(agent.has_left || agent.has_ended) << "the agent waits for a reply that never comes: " << shell.session().describe();
+    EXPECT_TRUE(shell.is_over()) << "the session hangs: " << shell.describe();
+    EXPECT_TRUE(agent.has_left || agent.has_ended) << "the agent waits for a reply that never comes: " << shell.describe();
     EXPECT_EQ(shell.sink().count("flow.opened"), shell.sink().count("flow.closed"));
+    totals.ran += shell.ran().size();
+    totals.updates += static_cast<std::size_t>(std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
+    totals.errors += agent.errors;
+    totals.outcomes += shell.sink().count("outcome");
 }
 
 TEST(SessionSimulation, NothingRunsUnrecordedWhateverHappens) {
     const auto policy = load_policy();
     ASSERT_NE(policy, nullptr);
+    Totals totals;
     if (const char* one = std::getenv("ASSENT_SIM_SEED")) {
-        run_seed(std::strtoull(one, nullptr, 10), policy);
+        run_seed(totals, std::strtoull(one, nullptr, 10), policy);
         return;
     }
-    for (std::uint64_t seed = 1; seed <= 400 && !HasFailure(); ++seed) run_seed(seed, policy);
+    for (std::uint64_t seed = 1; seed <= 400 && !HasFailure(); ++seed) run_seed(totals, seed, policy);
+    RecordProperty("ran", static_cast<int>(totals.ran));
+    EXPECT_GT(totals.ran, 2000U);
+    EXPECT_GT(totals.updates, 100U) << "too few commands were held and approved";
+    EXPECT_GT(totals.errors, 500U);
+    EXPECT_GT(totals.outcomes, 2000U);
 }
 
 }  // namespace

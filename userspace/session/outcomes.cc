@@ -102,6 +102,7 @@ void SessionImpl::remember(const Running& running) {
 
 void SessionImpl::transaction_status(char status) {
     status_ = status;
+    has_stepped_ = running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
         if (has_changed_shared_names_) {

@@ -281,9 +281,8 @@ bool SessionImpl::must_be_durable(const wire::CommandSeen& command, const Judged
         return judged.analysis.writes || (commits && (has_written_ || status_ == 'I'));
     }
     if (!judged.analysis.writes) return false;
-    const bool has_step_on_its_way = running_.any([](const Running& one) { return one.judged == nullptr || one.judged->has_transaction_step; });
     // A crash before its COMMIT, which waits for the disk, undoes a plain write.
-    return !(judged.is_plain_write && status_ == 'T' && !has_step_on_its_way);
+    return !(judged.is_plain_write && status_ == 'T' && !has_stepped_);
 }
 
 std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen& command, bool is_urgent) {
@@ -362,6 +361,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
             judge_.forget_names();  // what is asked from here on is answered behind it
         }
         if (analysis.writes) has_written_ = true;
+        if (judged->has_transaction_step) has_stepped_ = true;
     }
     running_.add(std::move(running));
 

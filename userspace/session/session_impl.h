@@ -127,6 +127,7 @@ private:
     char status_ = 'I';
     bool has_conforming_strings_ = true;
     bool has_safe_encoding_ = true;
+    bool has_stepped_ = false;        // a BEGIN, COMMIT or the like went out since: status_ may be old
     bool has_written_ = false;        // in this transaction
     bool has_changed_names_ = false;  // in this transaction
     bool has_changed_shared_names_ = false;

@@ -35,7 +35,11 @@ TEST(Recorder, KeepsWhatHappenedUntilTheLogTakesItAndInOrder) {
 
 TEST(RunningCommands, FindsAndRemovesInAnyOrder) {
     RunningCommands commands;
-    for (wire::CommandId id = 1; id <= 300; ++id) commands.add({.id = id});
+    for (wire::CommandId id = 1; id <= 300; ++id) {
+        Running command;
+        command.id = id;
+        commands.add(std::move(command));
+    }
     for (wire::CommandId id = 1; id <= 200; ++id) commands.remove(id);
     commands.remove(250);
     EXPECT_EQ(commands.size(), 99U);
