@@ -1,6 +1,7 @@
 #include "session/judge.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.h"
 #include "base/json_writer.h"
@@ -10,6 +11,17 @@ namespace assent::session {
 namespace {
 
 constexpr std::size_t judged_entries = 256;  // a session; when full all are judged again
+
+// Nothing may come between BEGIN and SET TRANSACTION, and neither they nor their like need a name. It only spares a question.
+bool steps_or_sets(std::string_view text) {
+    static constexpr std::array<std::string_view, 9> words = {"begin",     "start",   "set",   "commit", "end",
+                                                              "savepoint", "release", "abort", "rollback"};
+    return std::ranges::any_of(words, [&](std::string_view word) {
+        return text.size() >= word.size() && std::ranges::equal(text.substr(0, word.size()), word, [](char a, char b) {
+                   return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+               });
+    });
+}
 
 void append_effects(std::string& out, const model::Verdict& verdict) {
     out.push_back('[');
@@ -72,8 +84,8 @@ void Judge::forget_names() {
 
 std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
     if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
-    // A session that has no names to resolve is asked nothing, except for who it is, once.
-    if (catalog_.knows_session() && parsed.relations.empty() && parsed.functions.empty()) return std::nullopt;
+    const bool has_names = !parsed.relations.empty() || !parsed.functions.empty();
+    if (!has_names && (catalog_.knows_session() || steps_or_sets(parsed.text))) return std::nullopt;
     asked_relations_ = parsed.relations;
     asked_functions_ = parsed.functions;
     return catalog_.question(asked_relations_, asked_functions_);

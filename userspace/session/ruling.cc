@@ -54,6 +54,13 @@ wire::CopyFormat copy_format_of(const sql::Analysis& analysis) {
     return wire::CopyFormat::none;
 }
 
+std::shared_ptr<const std::vector<std::uint32_t>> copy_types_of(const sql::Analysis& analysis) {
+    for (const sql::StatementFacts& facts : analysis.statements) {
+        if (!facts.copy_types.empty()) return std::make_shared<const std::vector<std::uint32_t>>(facts.copy_types);
+    }
+    return nullptr;
+}
+
 // Settings that change how the server reads the text of the next command.
 bool changes_lexing(const sql::Analysis& analysis) {
     if (analysis.may_change_names) return true;
@@ -160,18 +167,31 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
         names_generation_ = ports_.names_generation();
         judge_.forget_names();
     }
-    if (command.kind != CommandKind::function_call && command.can_ask && !pending_->was_asked) {
+    const bool may_ask = command.kind != CommandKind::function_call && command.can_ask;
+    if (may_ask && pending_->asked == 0) {
         if (const auto parsed = text_of(command); parsed != nullptr) {
-            if (auto question = judge_.question(*parsed); question.has_value()) {
-                pending_->was_asked = true;
-                Ruling out = action(Action::ask);
-                out.question = std::move(question);
-                return out;
-            }
+            if (auto question = judge_.question(*parsed); question.has_value()) return ask(std::move(*question));
         }
     }
     pending_->judged = judge_anew(command);
+    // EXECUTE names a statement whose own names may have been forgotten.
+    for (const sql::StatementFacts& facts : pending_->judged->analysis.statements) {
+        if (!may_ask || facts.executes.empty() || pending_->asked > 1) continue;
+        const auto prepared = judge_.statements().find(facts.executes);
+        if (prepared == nullptr) continue;
+        if (auto question = judge_.question(*prepared); question.has_value()) {
+            pending_->asked = 1;
+            return ask(std::move(*question));
+        }
+    }
     return decide(command);
+}
+
+wire::Ruling SessionImpl::ask(sql::Question question) {
+    ++pending_->asked;
+    Ruling out = action(Action::ask);
+    out.question = std::move(question);
+    return out;
 }
 
 wire::Ruling SessionImpl::decide(const wire::CommandSeen& command) {
@@ -367,7 +387,10 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
 
     out.masks = judged->masks;
     out.recorded_result_bytes = limits::record_body_result;
-    if (judged->masks != nullptr) out.copy_format = copy_format_of(judged->analysis);
+    if (judged->masks != nullptr) {
+        out.copy_format = copy_format_of(judged->analysis);
+        out.copy_types = copy_types_of(judged->analysis);
+    }
     return out;
 }
 

@@ -47,7 +47,7 @@ private:
         enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
         wire::CommandId id = 0;
         Stage stage = Stage::fresh;
-        bool was_asked = false;
+        unsigned asked = 0;  // questions put to the server for it
         std::shared_ptr<const Judged> judged;
         model::RecordTicket ticket = 0;
         bool is_recorded = false;
@@ -67,6 +67,7 @@ private:
     void finished(const wire::Outcome& outcome) override;
     void connect_target() override;
     void start_tls(Side side) override;
+    void shut(Side side) override { ports_.shut(side); }
     std::optional<sql::Question> ready() override;
     std::uint32_t backend_key(std::uint32_t process, std::uint32_t secret) override;
     void cancel_requested(std::uint32_t process, std::uint32_t secret) override;
@@ -83,6 +84,7 @@ private:
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
     wire::Ruling rule_held(const wire::CommandSeen& command);
     wire::Ruling rule_recorded(const wire::CommandSeen& command);
+    wire::Ruling ask(sql::Question question);
     wire::Ruling decide(const wire::CommandSeen& command);
     wire::Ruling hold(const wire::CommandSeen& command);
     wire::Ruling record_and_forward(const wire::CommandSeen& command);

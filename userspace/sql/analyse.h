@@ -50,6 +50,7 @@ struct StatementFacts {
     TransactionStep transaction = TransactionStep::none;
     bool returns_rows = false;
     model::CopyFormat copy_format = model::CopyFormat::none;  // COPY TO STDOUT; `other` with masks is a mask_denial
+    std::vector<std::uint32_t> copy_types;  // of the columns of a COPY of a relation, as the catalog knows them; may be empty
     model::ResultMasks masks;
     std::string prepares;                    // PREPARE: the name it makes
     std::string executes;                    // EXECUTE: the name it runs

@@ -204,6 +204,7 @@ private:
     // transfer.cc
     void copy(Node body);
     void copy_relation(Node body, bool is_to_client);
+    void copied_result(Node body, const Columns& columns);
     void explain(Node body);
     void prepare(Node body);
     void execute(Node body);

@@ -42,6 +42,24 @@ bool wants_an_answer(std::uint32_t code) {
     }
 }
 
+// The SASL methods that an agent can use whose way to the target is not its own TLS: those without channel binding.
+// Empty: the list is malformed.
+ByteVector without_channel_binding(Bytes message) {
+    Cursor cursor(message);
+    cursor.bytes(header_size + 4);
+    ByteVector out;
+    MessageWriter writer(out);
+    writer.begin('R').u32(authentication::sasl);
+    while (cursor.ok()) {
+        const std::string_view method = cursor.c_string();
+        if (method.empty()) break;
+        if (!method.ends_with("-PLUS")) writer.text(method);
+    }
+    writer.text("").end();
+    if (!cursor.finished()) out.clear();
+    return out;
+}
+
 }  // namespace
 
 Treatment Conversation::authentication_begins(char type, std::size_t length) {
@@ -107,7 +125,13 @@ void Conversation::on_authentication(Bytes message) {
         return;
     }
     expects_password_ = wants_an_answer(code);
-    pass_to_agent(message);
+    if (code != authentication::sasl) {
+        pass_to_agent(message);
+        return;
+    }
+    const ByteVector methods = without_channel_binding(message);
+    if (methods.empty()) target_broke("sent a malformed list of SASL methods");
+    else to_agent_.send(methods);
 }
 
 void Conversation::on_own_authentication(std::uint32_t code, Bytes body, Bytes message) {
