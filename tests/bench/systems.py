@@ -115,7 +115,7 @@ class ThroughAssent(Direct):
 
 def make_systems(scale):
     """The database with pgbench's tables and 100,000 people, and the three ways to it."""
-    postgres = throwaway.Postgres(settings={"max_connections": 1300, "shared_buffers": "512MB", "synchronous_commit": "off"})
+    postgres = throwaway.Postgres(settings={"max_connections": 2600, "shared_buffers": "512MB", "synchronous_commit": "off"})
     postgres.sql(f"CREATE ROLE bench LOGIN PASSWORD '{throwaway.PASSWORD}'; CREATE DATABASE bench OWNER bench;")
     direct = Direct(postgres)
     direct.run(throwaway.postgres_bin() / "pgbench", "-i", "-q", "-s", scale, "-h", "127.0.0.1", "-p", postgres.port, "-U", "bench", "bench")
