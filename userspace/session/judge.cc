@@ -128,6 +128,12 @@ std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parse
     environment.has_conforming_strings = has_known_lexing;
     if (environment.masks != nullptr) environment.parameters = text_values(parameters);
     judged->analysis = sql::analyse(*parsed, environment);
+    if (parsed->statement_count > 1 && judged->analysis.may_change_names) {
+        // SET search_path; SELECT … in one text: what the later names will mean then, the catalog cannot say now.
+        const sql::Catalog unknown;
+        environment.catalog = &unknown;
+        judged->analysis = sql::analyse(*parsed, environment);
+    }
     finish(*judged, parsed->text);
     return judged;
 }
