@@ -49,7 +49,7 @@ class Direct:
 
     def __init__(self, postgres):
         self.port = postgres.port
-        self.environment = {**os.environ, "PGPASSWORD": throwaway.PASSWORD}
+        self.environment = {**os.environ, "PGPASSWORD": throwaway.PASSWORD, "PGSSLMODE": "disable"}
 
     def run(self, *command, timeout=300):
         done = subprocess.run(list(map(str, command)), env=self.environment, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
@@ -115,7 +115,7 @@ class ThroughAssent(Direct):
 
 def make_systems(scale):
     """The database with pgbench's tables and 100,000 people, and the three ways to it."""
-    postgres = throwaway.Postgres(settings={"max_connections": 2600, "shared_buffers": "512MB", "synchronous_commit": "off"})
+    postgres = throwaway.Postgres(settings={"max_connections": 2600, "shared_buffers": "1GB", "max_wal_size": "4GB", "fsync": "on"})
     postgres.sql(f"CREATE ROLE bench LOGIN PASSWORD '{throwaway.PASSWORD}'; CREATE DATABASE bench OWNER bench;")
     direct = Direct(postgres)
     direct.run(throwaway.postgres_bin() / "pgbench", "-i", "-q", "-s", scale, "-h", "127.0.0.1", "-p", postgres.port, "-U", "bench", "bench")

@@ -166,7 +166,12 @@ Result<model::RecordTicket> Lane::append(const model::RecordDraft& draft) {
     pack(draft, *size, std::chrono::system_clock::now(), ring_ + (head & (ring_size - 1)));
     head_.store(head + *size);
     ++appended_;
-    doorbell_.appended(draft.is_urgent || head + *size - known_tail_ > ring_size / 2);
+    bool is_pressing = draft.is_urgent;
+    if (!is_pressing && head + *size - known_tail_ > ring_size / 2) {
+        known_tail_ = tail_.load(std::memory_order_acquire);
+        is_pressing = head + *size - known_tail_ > ring_size / 2;
+    }
+    doorbell_.appended(is_pressing);
     return appended_;
 }
 
