@@ -80,7 +80,11 @@ void Connection::work() {
         if (events_ != nullptr) tell_failure();
         return;
     }
-    if (!is_send_pending_ && !output_.is_empty()) ask_to_send();
+    if (!is_send_pending_ && !output_.is_empty()) send_queued();
+    if (!is_live()) {
+        if (events_ != nullptr) tell_failure();
+        return;
+    }
     if (is_shutting_ && !is_shut_ && output_.is_empty()) {
         is_shut_ = true;
         ::shutdown(socket_.get(), SHUT_WR);
@@ -198,17 +202,22 @@ void Connection::note_hangup(int events) {
 
 // ---- what is sent
 
+// At once, because a socket with room takes the bytes in the same time either way, and a completion that only says so would
+// cost the loop a round. What does not fit is the ring's.
+void Connection::send_queued() {
+    message_ = {};
+    message_.msg_iov = parts_.data();
+    message_.msg_iovlen = output_.front(parts_);
+    const ssize_t size = ::sendmsg(socket_.get(), &message_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size >= 0 || !is_passing(errno)) sent(size >= 0 ? static_cast<int>(size) : -errno);
+    if (is_live() && !is_send_broken_ && !output_.is_empty()) ask_to_send();
+}
+
 void Connection::ask_to_send() {
-    io_uring_sqe* entry = host_.ring().entry(&send_operation_);
-    const std::size_t count = output_.front(parts_);
-    if (count == 1) {
-        io_uring_prep_send(entry, socket_.get(), parts_[0].iov_base, parts_[0].iov_len, MSG_NOSIGNAL);
-    } else {
-        message_ = {};
-        message_.msg_iov = parts_.data();
-        message_.msg_iovlen = count;
-        io_uring_prep_sendmsg(entry, socket_.get(), &message_, MSG_NOSIGNAL);
-    }
+    message_ = {};
+    message_.msg_iov = parts_.data();
+    message_.msg_iovlen = output_.front(parts_);
+    io_uring_prep_sendmsg(host_.ring().entry(&send_operation_), socket_.get(), &message_, MSG_NOSIGNAL);
     is_send_pending_ = true;
 }
 
@@ -216,6 +225,10 @@ void Connection::send_completed(int result, std::uint32_t) {
     finish_operation(is_send_pending_);
     if (!is_live()) return;
     host_.schedule(*this);
+    sent(result);
+}
+
+void Connection::sent(int result) {
     if (result >= 0) {
         output_.consume(static_cast<std::size_t>(result));
         if (was_above_low_water_ && output_.size() < limits::output_low_water) {

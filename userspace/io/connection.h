@@ -60,7 +60,9 @@ private:
     void fail(std::string why);
     void ask_to_receive();
     void ask_to_poll(unsigned events);
+    void send_queued();
     void ask_to_send();
+    void sent(int result);
     void finish_operation(bool& is_pending);
     void tell_failure();
     [[nodiscard]] bool is_live() const noexcept { return events_ != nullptr && !is_failed_; }
