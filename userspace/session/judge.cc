@@ -82,6 +82,12 @@ void Judge::forget_names() {
     judged_.clear();
 }
 
+void Judge::transaction_changed_names(bool has_changed) {
+    if (has_changed == transaction_changed_names_) return;
+    transaction_changed_names_ = has_changed;
+    judged_.clear();
+}
+
 std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
     if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
     const bool has_names = !parsed.relations.empty() || !parsed.functions.empty();
@@ -126,14 +132,9 @@ std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parse
     environment.prepared = [this](std::string_view name) { return statements_.find(name); };
     environment.cursor = [this](std::string_view name) { return statements_.cursor(name); };
     environment.has_conforming_strings = has_known_lexing;
+    environment.transaction_changed_names = transaction_changed_names_;
     if (environment.masks != nullptr) environment.parameters = text_values(parameters);
     judged->analysis = sql::analyse(*parsed, environment);
-    if (parsed->statement_count > 1 && judged->analysis.may_change_names) {
-        // SET search_path; SELECT … in one text: what the later names will mean then, the catalog cannot say now.
-        const sql::Catalog unknown;
-        environment.catalog = &unknown;
-        judged->analysis = sql::analyse(*parsed, environment);
-    }
     finish(*judged, parsed->text);
     return judged;
 }

@@ -55,6 +55,8 @@ public:
     void statements_changed() { judged_.clear(); }
     // Names may mean something else from here on.
     void forget_names();
+    // Has the open transaction changed what names mean: a text that ends it is judged accordingly.
+    void transaction_changed_names(bool has_changed);
     [[nodiscard]] const sql::Catalog& catalog() const { return catalog_; }
 
 private:
@@ -70,6 +72,7 @@ private:
     std::vector<sql::Name> asked_relations_;
     std::vector<sql::Name> asked_functions_;
     Moment learned_at_{};
+    bool transaction_changed_names_ = false;
     Statements statements_;
     std::unordered_map<const sql::Parsed*, std::shared_ptr<const Judged>> judged_;  // each Judged keeps its key alive
 };

@@ -105,6 +105,7 @@ void SessionImpl::transaction_status(char status) {
     has_stepped_ = running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
+        judge_.transaction_changed_names(false);
         if (has_changed_shared_names_) {
             ports_.names_changed();
             names_generation_ = ports_.names_generation();

@@ -167,6 +167,9 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
         names_generation_ = ports_.names_generation();
         judge_.forget_names();
     }
+    // A Sync may have ended an implicit transaction, and with it a SET LOCAL, whose end is not known yet.
+    const bool may_have_ended = !command.is_in_batch && (command.transaction_status != 'T' || has_stepped_);
+    if (has_changed_names_ && may_have_ended && pending_->asked == 0) judge_.forget_names();
     const bool may_ask = command.kind != CommandKind::function_call && command.can_ask;
     if (may_ask && pending_->asked == 0) {
         if (const auto parsed = text_of(command); parsed != nullptr) {
@@ -378,8 +381,10 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
         }
         if (analysis.may_change_names) {
             has_changed_names_ = true;
-            judge_.forget_names();  // what is asked from here on is answered behind it
+            judge_.transaction_changed_names(true);
         }
+        // What is asked from here on is answered behind it. The end of a transaction takes changes of names back.
+        if (analysis.may_change_names || (judged->has_transaction_step && has_changed_names_)) judge_.forget_names();
         if (analysis.writes) has_written_ = true;
         if (judged->has_transaction_step) has_stepped_ = true;
     }

@@ -155,6 +155,7 @@ void Analyser::fail_whole(const Parsed& parsed, std::string_view why) {
     static_cast<void>(why);
     facts_ = &analysis_.statements.emplace_back();
     unknown(start_of(parsed.text));
+    analysis_.may_change_names = true;
     result_unknown();
     finish();
 }
@@ -173,6 +174,7 @@ void Analyser::run_statements(const Parsed& parsed) {
         nested_index_ = statement_;
         statement(wrapped);
         finish();
+        note_change(wrapped);
         ++statement_;
     }
     analysis_.is_transaction_control_only = is_control_only;
@@ -188,14 +190,6 @@ Analysis Analyser::run(const Parsed& parsed) {
         run_statements(parsed);
     }
     analysis_.writes = std::any_of(analysis_.effects.begin(), analysis_.effects.end(), is_write);
-    using enum model::Operation;
-    for (const auto& effect : analysis_.effects) {
-        const bool is_harmless = effect.operation == read || effect.operation == lock || effect.operation == transaction ||
-                                 effect.operation == insert || effect.operation == update || effect.operation == remove ||
-                                 effect.operation == truncate || effect.operation == import_rows ||
-                                 effect.operation == export_rows || effect.operation == notify;
-        if (!is_harmless && effect.operation != session) analysis_.may_change_names = true;
-    }
     if (collector_ != nullptr) {
         collector_->relations.assign(collected_relations_.begin(), collected_relations_.end());
         collector_->functions.assign(collected_functions_.begin(), collected_functions_.end());

@@ -4,7 +4,9 @@
 // What the caller does:
 // - runs parse() and analyse() on a thread with limits::parser_stack_size of stack;
 // - before analyse(), asks the server (Catalog::question, learn) for the names of the text, and for those of each statement
-//   in `prepared` that it executes; a name that is not known is unresolved, which no allow rule covers;
+//   in `prepared` that it executes; a name that is not known is unresolved, which no allow rule covers. After a statement
+//   that may change what names mean (SET search_path, DDL, functions) the later ones of the same text are not what was
+//   asked: unresolved, or where a schema is written the name alone is sure;
 // - after a command with `may_change_names` succeeds or fails, and again at the end of the transaction it was in, forgets
 //   the catalog, and analyses later commands anew;
 // - keeps the masks of `declares` for Environment::cursor until the cursor is closed, and the text of `prepares`;
@@ -84,6 +86,8 @@ struct Environment {
     std::function<std::shared_ptr<const Parsed>(std::string_view name)> prepared;
     // Masks of the cursors and portals by name; nothing when there is none.
     std::function<std::optional<model::ResultMasks>(std::string_view name)> cursor;
+    // The open transaction has changed what names mean: where it ends inside the text, they may mean what they did before.
+    bool transaction_changed_names = false;
     bool has_conforming_strings = true;  // standard_conforming_strings; off: everything is `unknown`
     // Bound values, text where the format is text; for "writing a mask's output back". May be empty.
     std::vector<std::optional<std::string>> parameters;

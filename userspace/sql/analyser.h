@@ -6,6 +6,7 @@
 //   modify.cc      INSERT, UPDATE, DELETE, MERGE    statement.cc   the table of statements
 //   session.cc     settings, cursors, transactions  transfer.cc    COPY, EXPLAIN, PREPARE
 //   definition.cc  relations made and altered       object.cc      other things, rights, what is outside
+//   name_change.cc what statements do to the names of later ones
 #pragma once
 
 #include <functional>
@@ -33,6 +34,16 @@ struct ResolvedRelation {
     std::string schema;
     std::string name;
     const Relation* relation = nullptr;
+    bool is_assumed = false;  // nothing but the name is known, and its columns' names stand for themselves
+};
+
+// What a statement may have made to mean something else.
+struct NameChange {
+    bool path = false;       // search_path or role: names without a schema, and where CREATE goes
+    bool relations = false;  // which there are, their columns, what views lead to
+    bool functions = false;
+    [[nodiscard]] bool is_any() const noexcept { return path || relations || functions; }
+    void add(NameChange other);
 };
 
 struct CteFrame {
@@ -109,6 +120,13 @@ private:
     [[nodiscard]] bool is_callable(const Name& field) const;
     [[nodiscard]] CteFrame::Entry* cte(std::string_view name, Scope& scope);
     Columns cte_columns(CteFrame& frame, CteFrame::Entry& entry);
+
+    // name_change.cc
+    void note_change(Node wrapped);  // after a statement
+    [[nodiscard]] bool is_stale(const Name& relation) const;
+    [[nodiscard]] bool is_stale_function(const Name& function) const;
+    // Where a function name may lead; empty also where that is not known any more.
+    [[nodiscard]] std::vector<std::string> function_schemas(const Name& name) const;
 
     // query.cc
     Columns query(Node wrapped, Scope* outer, CteFrame* ctes);
@@ -252,6 +270,8 @@ private:
     const Parsed* parsed_ = nullptr;
     std::size_t statement_ = 0;
     std::size_t work_ = 0;
+    NameChange stale_;                                    // by the statements before
+    NameChange change_;                                   // by the one under way, besides its effects
     std::size_t nested_index_ = 0;                        // of `statement_` in `parsed_`
     std::string creation_schema_;                         // inside CREATE SCHEMA
     Flow result_flow_;                                    // of the rows of the statement, all columns together

@@ -33,14 +33,15 @@ void Analyser::collect_function(const Name& name) {
 bool Analyser::is_callable(const Name& field) const {
     const BuiltinFunction* builtin = builtin_of(field);
     if (builtin != nullptr && builtin->kind != FunctionClass::harmless) return true;
-    if (environment_.catalog == nullptr) return false;
-    const auto schemas = environment_.catalog->function_schemas(field);
+    if (is_stale_function(field)) return true;
+    const auto schemas = function_schemas(field);
     return std::any_of(schemas.begin(), schemas.end(), [](const std::string& schema) { return schema != "pg_catalog"; });
 }
 
 bool Analyser::may_return_set(const Name& name) const {
     const BuiltinFunction* builtin = builtin_of(name);
     if (builtin != nullptr && builtin->may_return_set) return true;
+    if (is_stale_function(name)) return true;
     return environment_.catalog != nullptr && environment_.catalog->may_return_set(name);
 }
 
@@ -50,8 +51,9 @@ bool Analyser::gives_one_column(Node range_function) const {
         if (node.kind() == "SQLValueFunction") return true;
         const Name name = name_of_list(node.as("FuncCall").list("funcname"));
         const BuiltinFunction* builtin = builtin_of(name);
-        if (builtin == nullptr || !builtin->gives_one_column || environment_.catalog == nullptr) return false;
-        const auto schemas = environment_.catalog->function_schemas(name);
+        if (builtin == nullptr || !builtin->gives_one_column || environment_.catalog == nullptr || is_stale_function(name))
+            return false;
+        const auto schemas = function_schemas(name);
         return std::all_of(schemas.begin(), schemas.end(), [](const std::string& schema) { return schema == "pg_catalog"; });
     }
     return false;
@@ -76,12 +78,8 @@ Flow Analyser::call(Node body, Scope& scope) {
 
 Flow Analyser::call_effects(const Name& name, Node body, const Flow& arguments) {
     const Catalog* catalog = environment_.catalog;
-    std::vector<std::string> schemas;
-    bool is_known = false;
-    if (catalog != nullptr) {
-        schemas = catalog->function_schemas(name);
-        is_known = catalog->knows_function(name);
-    }
+    const std::vector<std::string> schemas = function_schemas(name);
+    const bool is_known = catalog != nullptr && !is_stale_function(name) && catalog->knows_function(name);
     const BuiltinFunction* builtin = builtin_of(name);
     const bool is_builtin_schema = name.schema == "pg_catalog" || name.schema == "information_schema";
     Flow flow = arguments.derived();

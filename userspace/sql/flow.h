@@ -51,6 +51,7 @@ struct Source {
     Columns columns;
     model::Object object;      // of a relation: its name; empty for others
     bool is_relation = false;  // has system columns
+    bool is_assumed = false;   // a relation of which nothing but the name is known: it has the columns that are named
     std::string mask_schema;   // of a relation: where it really is
     std::string mask_relation;
 };

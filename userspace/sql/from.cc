@@ -81,6 +81,7 @@ Source Analyser::target_source(Node range_var, const ResolvedRelation& relation)
     source.columns.rename(alias_columns(alias));
     source.object = relation.object;
     source.is_relation = true;
+    source.is_assumed = relation.is_assumed;
     source.mask_schema = relation.schema;
     source.mask_relation = relation.name;
     return source;

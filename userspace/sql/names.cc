@@ -73,15 +73,21 @@ std::optional<Name> name_of_text(std::string_view text) {
 
 ResolvedRelation Analyser::resolve(const Name& name) {
     if (collector_ != nullptr && !name.name.empty()) collected_relations_.insert(name);
-    ResolvedRelation resolved{{object_name(name.schema, name.name), false}, name.schema, name.name, nullptr};
+    ResolvedRelation resolved{{object_name(name.schema, name.name), false}, name.schema, name.name, nullptr, false};
     const Catalog* catalog = environment_.catalog;
     if (catalog == nullptr || name.name.empty()) return resolved;
+    if (is_stale(name)) {
+        // A schema in front leads to that name whatever is there now; what it holds is not known any more.
+        resolved.object.is_resolved = !name.schema.empty();
+        return resolved;
+    }
     if (const Relation* relation = catalog->relation(name)) {
-        return {{object_name(relation->schema, relation->name), true}, relation->schema, relation->name, relation};
+        return {{object_name(relation->schema, relation->name), true}, relation->schema, relation->name, relation, false};
     }
     if (!catalog->assumes(name)) return resolved;
     if (resolved.schema.empty()) resolved.schema = name.name.starts_with("pg_") ? "pg_catalog" : "public";
     resolved.object = {object_name(resolved.schema, name.name), true};
+    resolved.is_assumed = true;
     return resolved;
 }
 
@@ -95,7 +101,7 @@ model::Object Analyser::created(Node range_var) {
 model::Object Analyser::created(const Name& name) {
     if (!name.schema.empty()) return {object_name(name.schema, name.name), true};
     std::string schema = creation_schema_;
-    if (schema.empty() && environment_.catalog != nullptr) schema = environment_.catalog->creation_schema();
+    if (schema.empty() && environment_.catalog != nullptr && !stale_.path) schema = environment_.catalog->creation_schema();
     return {object_name(schema, name.name), !schema.empty()};
 }
 
@@ -148,9 +154,9 @@ Columns Analyser::columns_of(const ResolvedRelation& relation) {
     }
     if (relation.relation == nullptr) {
         columns.is_complete = false;
-        const bool is_assumed = relation.object.is_resolved;
         // Not known means it may be anything; for explain without a catalog the columns' own names are all there is.
-        if (!is_assumed || environment_.masks->may_mask(relation.schema, relation.name)) columns.others = unknown_flow();
+        if (!relation.is_assumed || environment_.masks->may_mask(relation.schema, relation.name))
+            columns.others = unknown_flow();
     } else {
         const bool is_view = relation.relation->kind == 'v' || relation.relation->kind == 'm';
         const Flow reached = is_view ? reached_masks(*relation.relation) : Flow();
@@ -234,14 +240,13 @@ Flow Analyser::unqualified_column(std::string_view name, Scope& scope) {
 // A column that a source of incomplete columns may have.
 Flow Analyser::unlisted_column(const From& from, std::string_view name) const {
     Flow flow;
-    bool is_assumed = environment_.catalog != nullptr;
+    bool is_assumed = true;
     bool is_found = false;
     for (const auto& source : from.sources) {
         if (source.columns.is_complete) continue;
         is_found = true;
         // One that is only assumed to be there has the columns that are named.
-        is_assumed =
-            is_assumed && source.is_relation && environment_.catalog->assumes({source.mask_schema, source.mask_relation});
+        is_assumed = is_assumed && source.is_assumed;
         if (is_assumed) flow.join(mask_of_name(source.mask_schema, source.mask_relation, name));
     }
     return is_found && is_assumed ? flow : from.visible.others;

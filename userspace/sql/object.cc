@@ -91,8 +91,7 @@ void Analyser::object_effect(Operation operation, std::string_view type, Node ob
     } else if (const Node routine = object.as("ObjectWithArgs")) {
         const Name name = name_of_list(routine.list("objname"));
         collect_function(name);
-        const auto schemas =
-            environment_.catalog == nullptr ? std::vector<std::string>() : environment_.catalog->function_schemas(name);
+        const auto schemas = function_schemas(name);
         for (const auto& schema : schemas) effect(operation, {object_name(schema, name.name), true});
         if (schemas.empty()) effect(operation, {object_name(name.schema, name.name), !name.schema.empty()});
     } else if (const Node type_name = object.as("TypeName")) {
@@ -126,8 +125,7 @@ model::Object Analyser::named_object(Node body, bool is_new) {
         if (const Node routine = body.member(key)) {
             const Name name = name_of_list(routine.list("objname"));
             collect_function(name);
-            const auto schemas =
-                environment_.catalog == nullptr ? std::vector<std::string>() : environment_.catalog->function_schemas(name);
+            const auto schemas = function_schemas(name);
             if (schemas.size() == 1) return {object_name(schemas.front(), name.name), true};
             return {object_name(name.schema, name.name), !name.schema.empty()};
         }

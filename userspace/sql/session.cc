@@ -38,7 +38,7 @@ void Analyser::set_setting(std::string_view name, std::string_view value) {
     model::Effect found = setting_effect(name);
     const std::string& object = found.objects.front().name;
     if (found.operation == Operation::grant) {
-        analysis_.may_change_names = true;
+        change_.path = true;
         if (value.empty()) {
             effect(Operation::grant, found.objects.front());
         } else {
@@ -46,7 +46,7 @@ void Analyser::set_setting(std::string_view name, std::string_view value) {
         }
         return;
     }
-    if (object == "setting.search_path" || object == "setting.all") analysis_.may_change_names = true;
+    if (object == "setting.search_path" || object == "setting.all") change_.path = true;
     effect(found.operation, found.objects.front());
 }
 
@@ -90,7 +90,7 @@ void Analyser::show(Node body) {
 
 void Analyser::discard(Node body) {
     const std::string_view target = body.text("target");
-    analysis_.may_change_names = true;
+    change_ = {.path = true, .relations = true, .functions = true};
     if (target == "DISCARD_TEMP") {
         effect(Operation::drop, {"pg_temp.*", true});
     } else if (target == "DISCARD_ALL") {
@@ -176,8 +176,7 @@ void Analyser::call_procedure(Node body) {
     deny_writing(expressions(function.list("args"), scope));
     collect_function(name);
     // Whatever is listed as harmless: a procedure is called for what it does.
-    std::vector<std::string> schemas;
-    if (environment_.catalog != nullptr) schemas = environment_.catalog->function_schemas(name);
+    const std::vector<std::string> schemas = function_schemas(name);
     for (const auto& schema : schemas) effect(Operation::execute, {object_name(schema, name.name), true});
     if (schemas.empty()) effect(Operation::execute, {object_name(name.schema, name.name), false});
     analysis_.functions.push_back(schemas.empty() ? object_name(name.schema, name.name)

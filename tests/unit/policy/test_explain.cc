@@ -53,6 +53,19 @@ TEST(Explain, SeveralStatementsAreTheUnionOfTheirEffects) {
     EXPECT_EQ(both.verdict.approvals, std::vector<std::string>{"dba"});
 }
 
+TEST(Explain, NamesAfterAStatementThatMayChangeThemAreNotAllowedByAPattern) {
+    EXPECT_EQ(explained("SELECT * FROM orders").verdict.decision, model::Decision::allow);
+    const auto changed = explained("SELECT set_config('search_path', 'x', true); SELECT * FROM orders");
+    EXPECT_EQ(changed.verdict.decision, model::Decision::deny);
+    EXPECT_EQ(changed.to_json().at("effects").back().at("unresolved"), nlohmann::json::array({"orders"}));
+    EXPECT_EQ(explained("SELECT set_config('timezone', 'UTC', true); SELECT * FROM orders")
+                  .to_json()
+                  .at("effects")
+                  .back()
+                  .at("verdict"),
+              "allow");
+}
+
 TEST(Explain, WhatDoesNotParseIsUnknownAndDenied) {
     const auto odd = explained("SELEC 1");
     EXPECT_EQ(odd.verdict.decision, model::Decision::deny);
