@@ -29,7 +29,8 @@ public:
         requires(!std::same_as<T, bool>)
     JsonWriter& member(std::string_view key, T value) {
         begin(key);
-        fmt::format_to(std::back_inserter(out_), "{}", value);
+        const fmt::format_int text(value);
+        out_.append(text.data(), text.size());
         return *this;
     }
     // A value that is JSON already.

@@ -54,10 +54,10 @@ std::string shown_parameter(const wire::Parameter& parameter) {
     return fmt::format("'{}'", as_text(parameter.value));
 }
 
-Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command, const Judged& judged,
-                                        const policy::Policy& policy) {
+Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command, std::string_view text,
+                                        const Judged& judged, const policy::Policy& policy) {
     model::HoldRequest request;
-    request.text = judged.parsed != nullptr ? judged.parsed->text : std::string(command.text);
+    request.text = text;
     request.digest = command_digest(place, command, request.text);
     request.agent = place.agent->name();
     request.cgroup_id = place.agent->cgroup_id;

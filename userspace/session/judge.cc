@@ -57,6 +57,11 @@ bool is_undone_by_rollback(const sql::Analysis& analysis) {
     });
 }
 
+// Texts of one shape share their tree.
+const void* key_of(const sql::Parsed& parsed) {
+    return parsed.tree != nullptr ? static_cast<const void*>(parsed.tree.get()) : &parsed;
+}
+
 std::vector<std::optional<std::string>> text_values(std::span<const wire::Parameter> parameters) {
     std::vector<std::optional<std::string>> values;
     values.reserve(parameters.size());
@@ -92,9 +97,12 @@ std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
     if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
     const bool has_names = !parsed.relations.empty() || !parsed.functions.empty();
     if (!has_names && (catalog_.knows_session() || steps_or_sets(parsed.text))) return std::nullopt;
-    asked_relations_ = parsed.relations;
-    asked_functions_ = parsed.functions;
-    return catalog_.question(asked_relations_, asked_functions_);
+    auto question = catalog_.question(parsed.relations, parsed.functions);
+    if (question.has_value()) {
+        asked_relations_ = parsed.relations;
+        asked_functions_ = parsed.functions;
+    }
+    return question;
 }
 
 Result<> Judge::learn(const std::vector<sql::Row>& rows) {
@@ -105,24 +113,25 @@ Result<> Judge::learn(const std::vector<sql::Row>& rows) {
 
 std::shared_ptr<const Judged> Judge::judge(const std::shared_ptr<const sql::Parsed>& parsed,
                                            std::span<const wire::Parameter> parameters, bool has_known_lexing) {
-    const auto found = judged_.find(parsed.get());
-    // Bound values matter only where a mask's own output might be written back.
+    const auto found = judged_.find(key_of(*parsed));
     if (found != judged_.end() && has_known_lexing) {
         const Judged& known = *found->second;
+        // Bound values matter only where a mask's own output might be written back.
         const bool needs_values = !parameters.empty() && known.analysis.writes && scope_->has_masks();
-        if (known.verdict.is_cacheable && !needs_values) return found->second;
+        const bool is_of_this_text = known.first == parsed || (!known.analysis.depends_on_constants && !known.verdict.depends_on_text);
+        if (known.verdict.is_cacheable && !needs_values && is_of_this_text) return found->second;
     }
     auto judged = make(parsed, parameters, has_known_lexing);
     if (!has_known_lexing) return judged;
     if (judged_.size() >= judged_entries) judged_.clear();
-    judged_.insert_or_assign(parsed.get(), judged);
+    judged_.insert_or_assign(key_of(*parsed), judged);
     return judged;
 }
 
 std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parsed>& parsed,
                                           std::span<const wire::Parameter> parameters, bool has_known_lexing) const {
     auto judged = std::make_shared<Judged>();
-    judged->parsed = parsed;
+    judged->first = parsed;
     sql::Environment environment;
     environment.catalog = &catalog_;
     environment.masks = scope_->has_masks() ? scope_.get() : nullptr;
@@ -154,7 +163,7 @@ void Judge::finish(Judged& judged, std::string_view text) const {
         judged.verdict.rules = analysis.mask_denial_masks;
         judged.verdict.message = analysis.mask_denial;
     }
-    if (judged.parsed != nullptr && judged.parsed->failure.empty() && judged.parsed->statement_count == 0) {
+    if (judged.first != nullptr && judged.first->failure.empty() && judged.first->statement_count == 0) {
         judged.verdict.decision = model::Decision::allow;  // an empty query runs nothing
         judged.verdict.is_cacheable = true;
     }

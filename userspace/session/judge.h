@@ -20,9 +20,9 @@
 
 namespace assent::session {
 
-// One text under one policy and one state of the names. Immutable, shared with what runs it.
+// One text, or all that share its tree, under one policy and one state of the names. Immutable, shared with what runs it.
 struct Judged {
-    std::shared_ptr<const sql::Parsed> parsed;
+    std::shared_ptr<const sql::Parsed> first;  // the text it was made for; null: not SQL. Others may share it.
     sql::Analysis analysis;
     model::Verdict verdict;
     std::shared_ptr<const std::vector<model::ResultMasks>> masks;  // null: nothing is masked
@@ -40,7 +40,9 @@ public:
     [[nodiscard]] const policy::Scope& scope() const { return *scope_; }
     [[nodiscard]] bool is_ready() const { return scope_ != nullptr; }
 
-    [[nodiscard]] std::shared_ptr<const sql::Parsed> parse(std::string_view text) { return cache_->parse(text); }
+    [[nodiscard]] std::shared_ptr<const sql::Parsed> parse(std::string_view text, bool is_run_at_once) {
+        return is_run_at_once ? cache_->parse_by_shape(text) : cache_->parse(text);
+    }
 
     // What must be asked of the server before this can be judged; nothing when all names are known.
     [[nodiscard]] std::optional<sql::Question> question(const sql::Parsed& parsed);
@@ -74,7 +76,7 @@ private:
     Moment learned_at_{};
     bool transaction_changed_names_ = false;
     Statements statements_;
-    std::unordered_map<const sql::Parsed*, std::shared_ptr<const Judged>> judged_;  // each Judged keeps its key alive
+    std::unordered_map<const void*, std::shared_ptr<const Judged>> judged_;  // by key_of(); each Judged keeps its key alive
 };
 
 }  // namespace assent::session

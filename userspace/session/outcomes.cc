@@ -8,9 +8,6 @@
 namespace assent::session {
 namespace {
 
-constexpr std::size_t commands_before = 10;
-constexpr std::size_t command_before_size = 200;
-
 // Encodings in which every byte below 0x80 is that character, so that the parser and the server read the same text.
 bool is_safe_encoding(std::string_view name) {
     return name == "UTF8" || name == "SQL_ASCII";
@@ -76,7 +73,8 @@ void SessionImpl::settle(const Running& running, const wire::Outcome& outcome) {
 }
 
 void SessionImpl::record_outcome(const Running& running, const wire::Outcome& outcome) {
-    std::string members;
+    std::string& members = scratch_->members;
+    members.clear();
     JsonWriter writer(members);
     writer.member("command", outcome.id);
     if (!outcome.tag.empty()) writer.member("tag", outcome.tag);
@@ -86,18 +84,17 @@ void SessionImpl::record_outcome(const Running& running, const wire::Outcome& ou
     if (outcome.masked_fields > 0) writer.member("masked_fields", outcome.masked_fields);
     const auto elapsed = std::chrono::duration_cast<std::chrono::microseconds>(ports_.clock().now() - running.started);
     writer.member("duration_us", elapsed.count());
-    if (!running.is_recorded && running.judged != nullptr && running.judged->parsed != nullptr) {
+    if (!running.is_recorded && running.judged != nullptr && running.parsed != nullptr) {
         // A statement that was prepared and refused by the server never became a command: say what it was.
-        writer.member("text", recorded_text(running.judged->parsed->text, *running.judged));
+        std::string changed;
+        writer.member("text", recorded_text(running.parsed->text, running.parsed.get(), *running.judged, changed));
     }
     const model::RecordBody body{"result", as_bytes(running.result)};
     recorder_.tell(model::record_type::outcome, members, std::span(&body, running.result.empty() ? 0 : 1));
 }
 
 void SessionImpl::remember(const Running& running) {
-    if (running.judged == nullptr || running.judged->parsed == nullptr) return;
-    if (before_.size() >= commands_before) before_.pop_front();
-    before_.emplace_back(std::string_view(running.judged->parsed->text).substr(0, command_before_size));
+    if (running.parsed != nullptr) before_.add(running.parsed->text);
 }
 
 void SessionImpl::transaction_status(char status) {

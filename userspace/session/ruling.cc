@@ -131,7 +131,7 @@ wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
 }
 
 std::shared_ptr<const sql::Parsed> SessionImpl::text_of(const wire::CommandSeen& command) {
-    if (command.kind != CommandKind::bind) return judge_.parse(command.text);
+    if (command.kind != CommandKind::bind) return judge_.parse(command.text, command.kind == CommandKind::query);
     // What the server will run under the name, as far as it has confirmed it; the adapter must agree.
     auto parsed = judge_.statements().find(command.statement_name);
     if (parsed == nullptr || (!command.text.empty() && parsed->text != command.text)) return nullptr;
@@ -152,7 +152,9 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
     if (command.kind == CommandKind::function_call) {
         return judge_.judge_effects(sql::function_call_effects(command.function_oid), fmt::format("function {}", command.function_oid));
     }
-    const auto parsed = text_of(command);
+    // A Bind is read again: what its statement is may have become certain meanwhile.
+    std::shared_ptr<const sql::Parsed>& parsed = pending_->parsed;
+    if (parsed == nullptr || command.kind == CommandKind::bind) parsed = text_of(command);
     if (parsed == nullptr) {
         std::vector<model::Effect> effects;
         const std::string name = fmt::format("statement {}", command.statement_name);
@@ -172,8 +174,9 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
     if (has_changed_names_ && may_have_ended && pending_->asked == 0) judge_.forget_names();
     const bool may_ask = command.kind != CommandKind::function_call && command.can_ask;
     if (may_ask && pending_->asked == 0) {
-        if (const auto parsed = text_of(command); parsed != nullptr) {
-            if (auto question = judge_.question(*parsed); question.has_value()) return ask(std::move(*question));
+        pending_->parsed = text_of(command);
+        if (pending_->parsed != nullptr) {
+            if (auto question = judge_.question(*pending_->parsed); question.has_value()) return ask(std::move(*question));
         }
     }
     pending_->judged = judge_anew(command);
@@ -221,11 +224,11 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     if (has_written_ && command.transaction_status != 'I' && !may_wait_in_transaction(judged, *policy_)) {
         return refuse(command, denied_in_transaction(judged.verdict));
     }
-    auto request = hold_request(place(), command, judged, *policy_);
+    auto request = hold_request(place(), command, shown_text_of(command), judged, *policy_);
     if (!request.has_value()) return refuse(command, cannot_hold(request.error().message, judged.verdict));
     request->session = flow_.id;
     request->agent_sets = agent_sets_;
-    request->before.assign(before_.begin(), before_.end());
+    request->before = before_.list();
     pending_->stage = Pending::Stage::holding;
     pending_->digest = request->digest;
     pending_->wait_until = ports_.clock().now() + request->wait;
@@ -257,9 +260,8 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
     if (pending.hold->state != model::HoldState::approved) return refuse(command, denied_by_hold(*pending.hold, judged->verdict));
     // Approved: judged again under the policy in force, and it must still be the very command that was approved.
     const auto again = judge_anew(command);
-    const std::string text = again->parsed != nullptr ? again->parsed->text : std::string(command.text);
     if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
-    if (command_digest(place(), command, text) != pending.digest) {
+    if (command_digest(place(), command, shown_text_of(command)) != pending.digest) {
         return refuse(command, cannot_hold("what it would do has changed while it waited", again->verdict));
     }
     pending.judged = again;
@@ -311,13 +313,15 @@ bool SessionImpl::must_be_durable(const wire::CommandSeen& command, const Judged
 std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen& command, bool is_urgent) {
     if (pending_->is_recorded) return std::nullopt;
     const Judged& judged = *pending_->judged;
-    const std::string members = command_members(command, judged);
-    const std::string text = recorded_text(judged.parsed != nullptr ? std::string_view(judged.parsed->text) : command.text, judged);
-    std::string parameters;
+    std::string& members = scratch_->members;
+    write_members(members, command, judged);
+    std::string changed;
+    const std::string_view text = recorded_text(shown_text_of(command), pending_->parsed.get(), judged, changed);
+    std::string& parameters = scratch_->parameters;
     std::array<model::RecordBody, 2> bodies{{{"text", as_bytes(text)}, {}}};
     std::size_t body_count = text.empty() ? 0 : 1;
     if (!command.parameters.empty()) {
-        parameters = recorded_parameters(command.parameters, judged);
+        write_parameters(parameters, command.parameters, judged);
         bodies.at(body_count++) = {"parameters", as_bytes(parameters)};
     }
     const auto ticket = recorder_.append(model::record_type::command, members, std::span(bodies).first(body_count), is_urgent);
@@ -330,9 +334,8 @@ std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen&
     return std::nullopt;
 }
 
-std::string SessionImpl::command_members(const wire::CommandSeen& command, const Judged& judged) const {
-    std::string members;
-    members.reserve(256 + judged.record.size());
+void SessionImpl::write_members(std::string& members, const wire::CommandSeen& command, const Judged& judged) const {
+    members.clear();
     JsonWriter writer(members);
     writer.member("command", command.id).member("kind", name_of(command.kind));
     writer.member("status", std::string_view(&command.transaction_status, 1));
@@ -347,14 +350,14 @@ std::string SessionImpl::command_members(const wire::CommandSeen& command, const
     }
     members.push_back(',');
     members += judged.record;
-    return members;
 }
 
 wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
-    const std::shared_ptr<const Judged> judged = pending_->judged;
+    const std::shared_ptr<const Judged> judged = std::move(pending_->judged);
     Running running;
     running.id = command.id;
     running.kind = command.kind;
+    running.parsed = std::move(pending_->parsed);
     running.judged = judged;
     running.started = ports_.clock().now();
     running.is_recorded = pending_->is_recorded;
@@ -365,7 +368,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     Ruling out = action(Action::forward);
     Statements& statements = judge_.statements();
     if (command.kind == CommandKind::parse) {
-        statements.parsing(command.id, command.statement_name, judged->parsed);
+        statements.parsing(command.id, command.statement_name, running.parsed);
     } else {
         const sql::Analysis& analysis = judged->analysis;
         const bool names_statements = std::ranges::any_of(analysis.statements, [](const sql::StatementFacts& facts) {
@@ -406,6 +409,7 @@ wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal
     running.started = ports_.clock().now();
     running.is_refused = true;
     if (pending_.has_value() && pending_->id == command.id) {
+        running.parsed = pending_->parsed;
         running.judged = pending_->judged;
         running.is_recorded = pending_->is_recorded;
         pending_.reset();
@@ -427,8 +431,8 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
             return out;
         }
         // Bound under an older policy: the more restrictive of the two verdicts wins.
-        if (running->judged->parsed != nullptr) {
-            const auto again = judge_.judge(running->judged->parsed, command.parameters, has_known_lexing(command.text));
+        if (running->parsed != nullptr) {
+            const auto again = judge_.judge(running->parsed, command.parameters, has_known_lexing(command.text));
             const bool is_as_strict = again->verdict.enforced() == model::Decision::allow && running->judged->masks == nullptr && again->masks == nullptr;
             if (is_as_strict) return action(Action::forward);
             if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
@@ -450,14 +454,22 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     return out;
 }
 
-std::string SessionImpl::recorded_text(std::string_view text, const Judged& judged) const {
-    const bool is_unread = judged.parsed != nullptr && !judged.parsed->failure.empty() && judge_.scope().has_masks();
-    return sql::recorded_text(text, is_unread || sql::touches_masked(judged.analysis), flow_.mask_key);
+std::string_view SessionImpl::shown_text_of(const wire::CommandSeen& command) const {
+    return pending_->parsed != nullptr ? std::string_view(pending_->parsed->text) : command.text;
 }
 
-std::string SessionImpl::recorded_parameters(std::span<const wire::Parameter> parameters, const Judged& judged) const {
+std::string_view SessionImpl::recorded_text(std::string_view text, const sql::Parsed* parsed, const Judged& judged,
+                                            std::string& changed) const {
+    const bool is_read = parsed != nullptr && parsed->failure.empty();
+    const bool hides_values = (!is_read && judge_.scope().has_masks()) || sql::touches_masked(judged.analysis);
+    if (!sql::has_secrets(text, hides_values)) return text;
+    changed = sql::recorded_text(text, hides_values, flow_.mask_key);
+    return changed;
+}
+
+void SessionImpl::write_parameters(std::string& out, std::span<const wire::Parameter> parameters, const Judged& judged) const {
     const bool is_hidden = sql::touches_masked(judged.analysis);
-    std::string out = "[";
+    out = "[";
     for (const wire::Parameter& parameter : parameters) {
         if (out.size() > 1) out.push_back(',');
         if (parameter.is_null) {
@@ -471,7 +483,6 @@ std::string SessionImpl::recorded_parameters(std::span<const wire::Parameter> pa
         }
     }
     out.push_back(']');
-    return out;
 }
 
 }  // namespace assent::session

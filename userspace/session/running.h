@@ -15,6 +15,7 @@ namespace assent::session {
 struct Running {
     wire::CommandId id = 0;
     wire::CommandKind kind = wire::CommandKind::query;
+    std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL
     std::shared_ptr<const Judged> judged;  // null: could not be judged (records were not available)
     Moment started{};
     bool is_recorded = false;

@@ -40,7 +40,8 @@ SessionImpl::SessionImpl(Flow flow, std::shared_ptr<const policy::Policy> policy
       policy_(std::move(policy)),
       agent_sets_(policy_->agents_matching(flow_.agent)),
       recorder_(ports.records(), flow_.id),
-      judge_(std::move(cache), ports.clock()),
+      judge_(cache, ports.clock()),
+      scratch_(std::move(cache)),
       opened_(ports.clock().now()) {}
 
 void SessionImpl::open() {

@@ -1,7 +1,6 @@
 // The one implementation of Session: session.cc is its life, ruling.cc decides on commands, outcomes.cc sees how they end.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "session/approved_command.h"
 #include "session/judge.h"
+#include "session/last_commands.h"
 #include "session/recorder.h"
 #include "session/running.h"
 #include "session/session.h"
@@ -48,6 +48,7 @@ private:
         wire::CommandId id = 0;
         Stage stage = Stage::fresh;
         unsigned asked = 0;  // questions put to the server for it
+        std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
         std::shared_ptr<const Judged> judged;
         model::RecordTicket ticket = 0;
         bool is_recorded = false;
@@ -97,9 +98,13 @@ private:
     [[nodiscard]] bool must_be_durable(const wire::CommandSeen& command, const Judged& judged) const;
     // Empty: recorded (or nothing to record); otherwise what to do instead.
     [[nodiscard]] std::optional<wire::Ruling> record_command(const wire::CommandSeen& command, bool is_urgent);
-    [[nodiscard]] std::string command_members(const wire::CommandSeen& command, const Judged& judged) const;
-    [[nodiscard]] std::string recorded_text(std::string_view text, const Judged& judged) const;
-    [[nodiscard]] std::string recorded_parameters(std::span<const wire::Parameter> parameters, const Judged& judged) const;
+    void write_members(std::string& members, const wire::CommandSeen& command, const Judged& judged) const;
+    // The text, or what of it may be recorded, which is then in `changed`. `parsed` is null when it is not SQL, or not known.
+    [[nodiscard]] std::string_view recorded_text(std::string_view text, const sql::Parsed* parsed, const Judged& judged,
+                                                 std::string& changed) const;
+    void write_parameters(std::string& out, std::span<const wire::Parameter> parameters, const Judged& judged) const;
+    // What the pending command says, for its digest and its reviewers.
+    [[nodiscard]] std::string_view shown_text_of(const wire::CommandSeen& command) const;
     void make_scope(std::string_view database);
     [[nodiscard]] Place place() const;
 
@@ -119,13 +124,14 @@ private:
     std::vector<std::string> agent_sets_;
     Recorder recorder_;
     Judge judge_;
+    std::shared_ptr<Cache> scratch_;  // its buffers, which no two sessions of a thread use at once
     std::unique_ptr<wire::Adapter> adapter_;
 
     std::string database_;
     std::string user_;
     std::optional<Pending> pending_;
     RunningCommands running_;
-    std::deque<std::string> before_;  // the last commands, shortened, for reviewers
+    LastCommands before_;
     char status_ = 'I';
     bool has_conforming_strings_ = true;
     bool has_safe_encoding_ = true;

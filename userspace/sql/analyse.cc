@@ -138,6 +138,12 @@ bool Analyser::spend() {
     return false;
 }
 
+Node Analyser::read_constant(Node wrapped) {
+    const Node constant = wrapped.as("A_Const");
+    if (constant) analysis_.depends_on_constants = true;
+    return constant;
+}
+
 void Analyser::explain_effects(std::size_t first) {
     std::vector<model::Effect> found(analysis_.effects.begin() + static_cast<std::ptrdiff_t>(first),
                                      analysis_.effects.end());
@@ -193,6 +199,7 @@ Analysis Analyser::run(const Parsed& parsed) {
     if (collector_ != nullptr) {
         collector_->relations.assign(collected_relations_.begin(), collected_relations_.end());
         collector_->functions.assign(collected_functions_.begin(), collected_functions_.end());
+        collector_->names_depend_on_constants = analysis_.depends_on_constants;
     }
     return std::move(analysis_);
 }
@@ -206,7 +213,12 @@ void collect_names(Parsed& parsed) {
     static_cast<void>(analyser.run(parsed));
 }
 
-Analysis analyse(const Parsed& parsed, const Environment& environment) { return Analyser(environment).run(parsed); }
+Analysis analyse(const Parsed& parsed, const Environment& environment) {
+    Analysis analysis = Analyser(environment).run(parsed);
+    // The constants that were read are those of the text that lent its tree.
+    if (parsed.has_lent_tree && analysis.depends_on_constants) return Analyser(environment).run(*parse(parsed.text));
+    return analysis;
+}
 
 model::Effect setting_effect(std::string_view name) {
     std::string folded(name);

@@ -61,6 +61,8 @@ struct StatementFacts {
     std::string fetches;                     // FETCH, MOVE
     std::string closes;                      // CLOSE: the cursor, "*" for ALL
     std::shared_ptr<const Parsed> prepared;  // PREPARE: the statement inside, as a text of its own
+
+    bool operator==(const StatementFacts&) const = default;
 };
 
 struct Analysis {
@@ -76,6 +78,9 @@ struct Analysis {
     bool writes = false;            // any effect but read, transaction, session, lock
     bool is_transaction_control_only = false;
     bool has_unresolved_names = false;
+    bool depends_on_constants = false;  // a text that differs in its constants may have another analysis
+
+    bool operator==(const Analysis&) const = default;
 };
 
 struct Environment {

@@ -94,6 +94,9 @@ private:
     void result(const Columns& columns);  // the rows of the statement
     void result_unknown();                // rows of which nothing is known
     void finish();
+    // Every look at what a constant of a SELECT, INSERT, UPDATE or DELETE says goes through here: what follows from it holds
+    // for this text only.
+    [[nodiscard]] Node read_constant(Node wrapped);
     bool spend();  // false when the work of this analysis is used up
     // As EXPLAIN does it: relations are only read; what planning may run stays.
     void explain_effects(std::size_t first);
@@ -173,6 +176,8 @@ private:
     void filter(Node wrapped, Scope& scope);
 
     // call.cc
+    // A literal, also with casts around it.
+    [[nodiscard]] std::optional<std::string_view> literal_text(Node wrapped);
     Flow call(Node body, Scope& scope);
     Flow call_effects(const Name& name, Node body, const Flow& arguments);
     Flow builtin_effects(std::string_view name, Node body, const Flow& arguments);

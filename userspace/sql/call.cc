@@ -7,15 +7,6 @@
 namespace assent::sql {
 namespace {
 
-// A literal, also with casts around it.
-std::optional<std::string_view> literal_text(Node wrapped) {
-    if (const Node named = wrapped.as("NamedArgExpr")) return literal_text(named.member("arg"));
-    if (const Node cast = wrapped.as("TypeCast")) return literal_text(cast.member("arg"));
-    const Node constant = wrapped.as("A_Const");
-    if (!constant || !constant.member("sval")) return std::nullopt;
-    return constant.member("sval").text("sval");
-}
-
 std::string builtin_key(const Name& name) {
     if (name.schema.empty() || name.schema == "pg_catalog") return name.name;
     return name.schema + "." + name.name;
@@ -25,6 +16,14 @@ std::string builtin_key(const Name& name) {
 const BuiltinFunction* builtin_of(const Name& name) { return builtin_function(builtin_key(name)); }
 
 }  // namespace
+
+std::optional<std::string_view> Analyser::literal_text(Node wrapped) {
+    if (const Node named = wrapped.as("NamedArgExpr")) return literal_text(named.member("arg"));
+    if (const Node cast = wrapped.as("TypeCast")) return literal_text(cast.member("arg"));
+    const Node constant = read_constant(wrapped);
+    if (!constant || !constant.member("sval")) return std::nullopt;
+    return constant.member("sval").text("sval");
+}
 
 void Analyser::collect_function(const Name& name) {
     if (collector_ != nullptr && !name.name.empty()) collected_functions_.insert(name);

@@ -41,7 +41,7 @@ void Analyser::check_written(Node value, const ResolvedRelation& target, std::st
     const Flow flow = mask_of(target, column);
     if (flow.is_clean()) return;
     bool is_output = false;
-    if (const Node constant = value.as("A_Const")) {
+    if (const Node constant = read_constant(value)) {
         if (const Node text = constant.member("sval")) is_output = looks_masked(text.text("sval"), flow);
         if (constant.flag("isnull")) is_output = looks_masked(std::nullopt, flow);
     } else if (const Node parameter = value.as("ParamRef")) {

@@ -20,6 +20,8 @@ struct Parsed {
     std::size_t statement_count = 0;   // 0 for an empty query
     std::vector<Name> relations;       // every relation name it mentions, CTE names left out, without repeats
     std::vector<Name> functions;
+    bool names_depend_on_constants = false;  // of the text, such as the 1 of ORDER BY 1
+    bool has_lent_tree = false;              // of another text, which differs in constants (sql/shape.h)
 };
 
 // Never fails: text that does not parse, is too long or too deep is a Parsed without a tree.

@@ -272,7 +272,7 @@ Flow Analyser::sort_key(Node key, const Columns& output, Scope& scope) {
         for (const auto inner : set.list("content")) flow.mix(sort_key(Node(inner), output, scope));
         return flow;
     }
-    if (const Node constant = key.as("A_Const")) {
+    if (const Node constant = read_constant(key)) {
         const Node number = constant.member("ival");
         const std::int64_t position = number.integer("ival");
         if (!number) return flow;

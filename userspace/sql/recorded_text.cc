@@ -14,10 +14,18 @@ bool is_identifier_start(char c) {
 bool is_identifier(char c) { return is_identifier_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '$'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Looks for its rarest letter first: this is done for every text.
 bool speaks_of_password(std::string_view text) {
     static constexpr std::string_view word = "password";
-    const auto equal = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
-    return std::search(text.begin(), text.end(), word.begin(), word.end(), equal) != text.end();
+    static constexpr std::size_t rare = word.find('w');
+    for (std::size_t at = rare; at < text.size(); ++at) {
+        if (lower(text[at]) != word[rare]) continue;
+        const std::string_view around = text.substr(at - rare, word.size());
+        if (std::ranges::equal(around, word, [](char a, char b) { return lower(a) == b; })) return true;
+    }
+    return false;
 }
 
 // Finds the constants of a text. Where a constant does not end, it goes to the end of the text: too much is hidden, never
@@ -140,8 +148,10 @@ std::string hidden_value(std::string_view value, const Digest& key) {
     return "masked:" + to_hex(Bytes(hmac_sha256(key, as_bytes(value))).first(8));
 }
 
+bool has_secrets(std::string_view text, bool hides_values) { return hides_values || speaks_of_password(text); }
+
 std::string recorded_text(std::string_view text, bool hides_values, const Digest& key) {
-    if (!hides_values && !speaks_of_password(text)) return std::string(text);
+    if (!has_secrets(text, hides_values)) return std::string(text);
     return Hider(text, hides_values, key).run();
 }
 

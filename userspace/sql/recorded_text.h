@@ -16,6 +16,9 @@ namespace assent::sql {
 // "masked:" and 16 hexadecimal digits.
 [[nodiscard]] std::string hidden_value(std::string_view value, const Digest& key);
 
+// Does recorded_text() change it.
+[[nodiscard]] bool has_secrets(std::string_view text, bool hides_values);
+
 // The text with its constants hidden where hides_values is set, and with its string constants hidden where it speaks of a
 // password. Comments stay.
 [[nodiscard]] std::string recorded_text(std::string_view text, bool hides_values, const Digest& key);

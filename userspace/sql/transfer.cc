@@ -158,7 +158,8 @@ Columns Analyser::executed(Node body) {
     Columns columns;
     columns.is_complete = false;
     columns.others = unknown_flow();
-    const auto prepared = environment_.prepared ? environment_.prepared(name) : nullptr;
+    auto prepared = environment_.prepared ? environment_.prepared(name) : nullptr;
+    if (prepared != nullptr && prepared->has_lent_tree) prepared = parse(prepared->text);
     if (prepared == nullptr || prepared->tree == nullptr || prepared->statement_count != 1 ||
         executions_ >= executions_deep) {
         unknown("ExecuteStmt");

@@ -7,6 +7,7 @@
 
 #include "sql/analyse.h"
 #include "sql/lexer.h"
+#include "sql/shape.h"
 
 namespace {
 
@@ -33,6 +34,24 @@ const sql::Catalog& catalog() {
     return shop;
 }
 
+// Other constants in the same places.
+std::string with_other_constants(std::string_view key) {
+    std::string out;
+    for (const char c : key) out += c == '\x01' ? std::string("70") : c == '\x02' ? std::string("'***1'") : std::string(1, c);
+    return out;
+}
+
+// A tree that is lent says what the text's own would.
+void check_lending(std::string_view text, const sql::Parsed& parsed, const sql::Environment& environment) {
+    sql::Shape shape;
+    if (!shape.read(text) || !sql::may_lend_tree(parsed, shape)) return;
+    const std::string other = with_other_constants(shape.key);
+    const auto lent = sql::with_text(parsed, other);
+    const auto own = sql::parse(other);
+    if (lent->relations != own->relations || lent->functions != own->functions || lent->failure != own->failure) std::abort();
+    if (sql::analyse(*lent, environment) != sql::analyse(*own, environment)) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -46,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const sql::Analysis analysis = sql::analyse(*parsed, environment);
     if (parsed->tree == nullptr && analysis.effects.empty()) std::abort();
     if (parsed->tree != nullptr && analysis.statements.size() != parsed->statement_count) std::abort();
+    check_lending(text, *parsed, environment);
     sql::Lexer lexer(text);
     std::size_t end = 0;
     while (const auto token = lexer.next()) {
