@@ -55,15 +55,32 @@ class Installed(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("--config", done.stdout)
 
-    def test_the_example_settings_are_accepted(self):
-        settings = (self.prefix / "etc/assent/assent.yaml").read_text()
+    def check_settings(self, settings, policy=""):
+        """What the daemon says of settings whose folders are moved below one of this test; None when nothing is wrong."""
         with tempfile.TemporaryDirectory(prefix="assent-settings-") as folder:
             file = Path(folder) / "assent.yaml"
             file.write_text(settings.replace("/etc/assent/policies", f"{folder}/policies").replace("/var/lib/assent", f"{folder}/state")
                             .replace("/run/assent", f"{folder}/run"))
             (Path(folder) / "policies").mkdir()
-            done = self.run_installed("--config", str(file), "status")
-            self.assertEqual(done.returncode, 3, f"no daemon runs there, so 3: {done.stdout}{done.stderr}")
+            if policy:
+                (Path(folder) / "policies/policy.yaml").write_text(policy)
+            done = subprocess.run([self.prefix / "sbin/assentd", "--check", "--config", file], capture_output=True, text=True, timeout=60)
+            return None if done.returncode == 0 else done.stdout + done.stderr
+
+    def examples_of(self, page):
+        """The blocks of a manual that are whole files."""
+        text = (self.prefix / "share/man" / page).read_text()
+        blocks = [block.replace("\\-", "-") for block in re.findall(r"(?ms)^\.nf\n(.*?)^\.fi", text)]
+        return [block for block in blocks if block.startswith("version:")]
+
+    def test_the_settings_that_are_installed_start_the_daemon(self):
+        self.assertIsNone(self.check_settings((self.prefix / "etc/assent/assent.yaml").read_text()))
+
+    def test_what_the_manuals_show_is_accepted(self):
+        (settings,) = self.examples_of("man5/assent.yaml.5")
+        self.assertIsNone(self.check_settings(settings))
+        (policy,) = self.examples_of("man5/assent-policy.5")
+        self.assertIsNone(self.check_settings(settings, policy))
 
     def test_the_unit_starts_the_daemon_that_was_installed(self):
         unit = (self.prefix / "lib/systemd/system/assentd.service").read_text()

@@ -248,6 +248,14 @@ void add_explain(CLI::App& verb, const std::shared_ptr<PolicyOptions>& options, 
 void add_verb_policy(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("policy", "Check, test, explain and reload policies");
     verb->require_subcommand(1);
+    verb->footer(R"(
+Examples:
+  assent policy check /etc/assent/policies
+  assent policy test policies
+  assent policy explain --agent nightly --target shop-db --sql 'DROP TABLE orders'
+  assent policy reload
+
+The format is described in assent-policy(5).)");
     const auto options = std::make_shared<PolicyOptions>();
     const auto add_directory = [&](CLI::App* sub) {
         sub->add_option("directory,--policy", options->directory, "Policy directory (default: that of the settings)")

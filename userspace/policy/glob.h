@@ -19,11 +19,13 @@ public:
     [[nodiscard]] bool matches_everything() const noexcept { return matches_everything_; }
     // Is there a text that both match (paths are taken as texts).
     [[nodiscard]] bool meets(const Glob& other) const;
+    bool operator==(const Glob&) const = default;
 
 private:
     struct Token {
         enum class Kind : unsigned char { character, one, run, deep_run } kind = Kind::character;
         char character = 0;
+        bool operator==(const Token&) const = default;
     };
     std::vector<Token> tokens_;
     std::string literal_;
@@ -45,6 +47,7 @@ public:
     [[nodiscard]] bool matches(const std::vector<std::string>& parts) const;
     [[nodiscard]] bool is_literal() const noexcept { return is_literal_; }
     [[nodiscard]] const std::vector<Glob>& parts() const noexcept { return parts_; }
+    bool operator==(const NamePattern&) const = default;
 
 private:
     std::vector<Glob> parts_;

@@ -54,6 +54,7 @@ public:
     [[nodiscard]] bool surely_means(const std::vector<std::string>& function) const { return pattern_.matches(function); }
     [[nodiscard]] std::size_t part_count() const noexcept { return pattern_.parts().size(); }
     [[nodiscard]] const NamePattern& name() const noexcept { return pattern_; }
+    bool operator==(const FunctionPattern&) const = default;
 
 private:
     NamePattern pattern_;
@@ -68,6 +69,7 @@ struct ColumnPattern {
 
     // Nothing when it does not have three or four parts.
     [[nodiscard]] static std::optional<ColumnPattern> parse(std::string_view text);
+    bool operator==(const ColumnPattern&) const = default;
 };
 
 }  // namespace assent::policy

@@ -89,6 +89,8 @@ class Scope : public sql::MaskLookup {
 public:
     [[nodiscard]] virtual model::Verdict judge(const Question& question) const = 0;
     [[nodiscard]] virtual bool has_masks() const noexcept = 0;
+    // Under both, every text has the same effects and masks: masks and harmless functions are the same.
+    [[nodiscard]] virtual bool analyses_like(const Scope& other) const = 0;
     [[nodiscard]] virtual bool is_harmless(std::string_view schema, std::string_view function) const = 0;
     [[nodiscard]] virtual const std::vector<std::string>& agents() const noexcept = 0;  // the named sets that matched
     // What of the agent, target and database goes into digests and records.

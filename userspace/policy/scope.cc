@@ -137,6 +137,7 @@ public:
 
     model::Verdict judge(const Question& question) const override;
     bool has_masks() const noexcept override { return !masks_.empty(); }
+    bool analyses_like(const Scope& other) const override;
     bool is_harmless(std::string_view schema, std::string_view function) const override {
         const std::vector<std::string> name = {std::string(schema), std::string(function)};
         return std::any_of(content_->harmless_functions.begin(), content_->harmless_functions.end(),
@@ -224,6 +225,16 @@ void PolicyScope::choose_masks() {
         const auto kept_right = right.keep_first + right.keep_last;
         return std::tie(kept_left, a.mask->name) < std::tie(kept_right, b.mask->name);
     });
+}
+
+bool PolicyScope::analyses_like(const Scope& other) const {
+    const auto* that = dynamic_cast<const PolicyScope*>(&other);
+    if (that == nullptr || content_->harmless_functions != that->content_->harmless_functions) return false;
+    return std::equal(masks_.begin(), masks_.end(), that->masks_.begin(), that->masks_.end(),
+                      [](const ScopedColumn& a, const ScopedColumn& b) {
+                          return a.mask->name == b.mask->name && a.mask->method == b.mask->method &&
+                                 a.mask->denies_unproven == b.mask->denies_unproven && *a.column == *b.column;
+                      });
 }
 
 std::vector<sql::MaskedColumn> PolicyScope::masks_of(std::string_view schema, std::string_view relation,

@@ -77,6 +77,8 @@ std::vector<std::optional<std::string>> text_values(std::span<const wire::Parame
 Judge::Judge(std::shared_ptr<Cache> cache, const Clock& clock) : cache_(std::move(cache)), clock_(clock) {}
 
 void Judge::use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope) {
+    if (scope_ != nullptr && !scope->analyses_like(*scope_)) ++analysis_generation_;
+    transaction_saw_reload_ = scope_ != nullptr;
     policy_ = std::move(policy);
     scope_ = std::move(scope);
     judged_.clear();
@@ -91,6 +93,35 @@ void Judge::transaction_changed_names(bool has_changed) {
     if (has_changed == transaction_changed_names_) return;
     transaction_changed_names_ = has_changed;
     judged_.clear();
+}
+
+void Judge::transaction_ended() {
+    transaction_changed_names(false);
+    transaction_saw_reload_ = false;
+}
+
+std::string Judge::stricter_now(const Judged& opened, std::string_view text) const {
+    if (opened.policy_revision == policy_->revision() && opened.verdict.is_cacheable) return {};
+    if (opened.analysis_generation != analysis_generation_) return "the policy has changed what is masked since it was opened; open it again";
+    const model::Verdict again = scope_->judge({opened.analysis.effects, opened.analysis.functions, text, clock_.wall()});
+    const bool was_masked = !opened.verdict.is_observed || (opened.analysis.masks.empty() && opened.analysis.mask_denial.empty());
+    const bool may_go_on = again.enforced() == model::Decision::allow ||
+                           (opened.verdict.enforced() == model::Decision::hold && again.enforced() == model::Decision::hold &&
+                            again.approvals == opened.verdict.approvals);
+    if (may_go_on && (again.is_observed || was_masked)) return {};
+    if (may_go_on) return "the policy masks what was only observed when it was opened; open it again";
+    return "the policy has changed since it was opened: " + again.message;
+}
+
+std::string Judge::stricter_now(std::string_view name) const {
+    const Cursor* cursor = statements_.cursor(name);
+    if (cursor != nullptr && cursor->opened_by != nullptr) {
+        // What opens a cursor has a tree of its own, so this is its text.
+        const sql::Parsed* const opened = cursor->opened_by->first.get();
+        return stricter_now(*cursor->opened_by, opened != nullptr ? std::string_view(opened->text) : std::string_view());
+    }
+    // One that a function opened, say. Those end with their transaction.
+    return transaction_saw_reload_ ? "the policy has changed, and what this cursor runs is not known; open it again" : "";
 }
 
 std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
@@ -118,11 +149,12 @@ std::shared_ptr<const Judged> Judge::judge(const std::shared_ptr<const sql::Pars
         const Judged& known = *found->second;
         // Bound values matter only where a mask's own output might be written back.
         const bool needs_values = !parameters.empty() && known.analysis.writes && scope_->has_masks();
-        const bool is_of_this_text = known.first == parsed || (!known.analysis.depends_on_constants && !known.verdict.depends_on_text);
+        const bool is_shared = parsed->has_lent_tree && !known.analysis.depends_on_constants && !known.verdict.depends_on_text;
+        const bool is_of_this_text = known.first == parsed || is_shared;
         if (known.verdict.is_cacheable && !needs_values && is_of_this_text) return found->second;
     }
     auto judged = make(parsed, parameters, has_known_lexing);
-    if (!has_known_lexing) return judged;
+    if (!has_known_lexing || judged->uses_cursors) return judged;
     if (judged_.size() >= judged_entries) judged_.clear();
     judged_.insert_or_assign(key_of(*parsed), judged);
     return judged;
@@ -139,7 +171,10 @@ std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parse
         return scope_->is_harmless(schema, function);
     };
     environment.prepared = [this](std::string_view name) { return statements_.find(name); };
-    environment.cursor = [this](std::string_view name) { return statements_.cursor(name); };
+    environment.cursor = [this](std::string_view name) {
+        const Cursor* cursor = statements_.cursor(name);
+        return cursor == nullptr ? std::nullopt : std::optional(cursor->masks);
+    };
     environment.has_conforming_strings = has_known_lexing;
     environment.transaction_changed_names = transaction_changed_names_;
     if (environment.masks != nullptr) environment.parameters = text_values(parameters);
@@ -157,11 +192,22 @@ std::shared_ptr<const Judged> Judge::judge_effects(std::vector<model::Effect> ef
 
 void Judge::finish(Judged& judged, std::string_view text) const {
     sql::Analysis& analysis = judged.analysis;
+    judged.policy_revision = policy_->revision();
+    judged.analysis_generation = analysis_generation_;
     judged.verdict = scope_->judge({analysis.effects, analysis.functions, text, clock_.wall()});
     if (!analysis.mask_denial.empty() && judged.verdict.decision != model::Decision::deny) {
         judged.verdict.decision = model::Decision::deny;
         judged.verdict.rules = analysis.mask_denial_masks;
         judged.verdict.message = analysis.mask_denial;
+    }
+    for (const sql::StatementFacts& facts : analysis.statements) {
+        if (facts.fetches.empty()) continue;
+        judged.uses_cursors = true;
+        const std::string why = stricter_now(facts.fetches);
+        if (why.empty() || judged.verdict.decision == model::Decision::deny) continue;
+        judged.verdict.decision = model::Decision::deny;
+        judged.verdict.rules.clear();
+        judged.verdict.message = why;
     }
     if (judged.first != nullptr && judged.first->failure.empty() && judged.first->statement_count == 0) {
         judged.verdict.decision = model::Decision::allow;  // an empty query runs nothing

@@ -29,6 +29,9 @@ struct Judged {
     std::string record;           // JSON members of its record: verdict, effects, masks, policy
     bool is_plain_write = false;  // a ROLLBACK undoes all of it
     bool has_transaction_step = false;
+    bool uses_cursors = false;  // depends on which cursors are open: never kept
+    std::uint64_t policy_revision = 0;
+    std::uint64_t analysis_generation = 0;
 };
 
 class Judge {
@@ -50,6 +53,12 @@ public:
 
     [[nodiscard]] std::shared_ptr<const Judged> judge(const std::shared_ptr<const sql::Parsed>& parsed,
                                                       std::span<const wire::Parameter> parameters, bool has_known_lexing);
+    // Of what was judged before and still runs (a portal, a cursor): empty when the policy in force is no stricter, else why
+    // it may not go on. Its names are not asked for again, since they may mean something else by now. `text` is its own: a
+    // Judged may be shared by several.
+    [[nodiscard]] std::string stricter_now(const Judged& opened, std::string_view text) const;
+    // The same of a portal or cursor by its name, also when none of that name is known.
+    [[nodiscard]] std::string stricter_now(std::string_view cursor) const;
     // For commands that are not SQL: start-up, FunctionCall.
     [[nodiscard]] std::shared_ptr<const Judged> judge_effects(std::vector<model::Effect> effects, std::string_view text);
 
@@ -59,6 +68,7 @@ public:
     void forget_names();
     // Has the open transaction changed what names mean: a text that ends it is judged accordingly.
     void transaction_changed_names(bool has_changed);
+    void transaction_ended();
     [[nodiscard]] const sql::Catalog& catalog() const { return catalog_; }
 
 private:
@@ -75,6 +85,8 @@ private:
     std::vector<sql::Name> asked_functions_;
     Moment learned_at_{};
     bool transaction_changed_names_ = false;
+    bool transaction_saw_reload_ = false;
+    std::uint64_t analysis_generation_ = 0;  // counts reloads that changed masks or harmless functions
     Statements statements_;
     std::unordered_map<const void*, std::shared_ptr<const Judged>> judged_;  // by key_of(); each Judged keeps its key alive
 };

@@ -63,7 +63,7 @@ void SessionImpl::settle(const Running& running, const wire::Outcome& outcome) {
         has_names = has_names || !facts.prepares.empty() || !facts.deallocates.empty() || !facts.declares.empty();
     }
     if (has_names) {
-        statements.apply(analysis, outcome.is_error);
+        statements.apply(analysis, outcome.is_error, running.judged);
         judge_.statements_changed();
     }
     if (analysis.may_change_names) {
@@ -102,7 +102,7 @@ void SessionImpl::transaction_status(char status) {
     has_stepped_ = running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
-        judge_.transaction_changed_names(false);
+        judge_.transaction_ended();
         if (has_changed_shared_names_) {
             ports_.names_changed();
             names_generation_ = ports_.names_generation();

@@ -290,7 +290,13 @@ wire::Ruling SessionImpl::record_and_forward(const wire::CommandSeen& command) {
 }
 
 wire::Ruling SessionImpl::rule_recorded(const wire::CommandSeen& command) {
-    if (recorder_.is_durable(pending_->ticket)) return forward(command);
+    if (recorder_.is_durable(pending_->ticket)) {
+        const std::string why = command.kind == CommandKind::startup ? "" : judge_.stricter_now(*pending_->judged, shown_text_of(command));
+        if (why.empty()) return forward(command);
+        model::Verdict verdict;  // the policy was reloaded while the disk was waited for
+        verdict.message = why;
+        return refuse(command, denied_by_policy(verdict));
+    }
     if (!recorder_.is_available()) return refuse(command, denied_by_records());
     return action(Action::wait);
 }
@@ -361,7 +367,6 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     running.judged = judged;
     running.started = ports_.clock().now();
     running.is_recorded = pending_->is_recorded;
-    running.policy_revision = policy_->revision();
     pending_.reset();
     ++command_count_;
 
@@ -380,7 +385,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
             out.forgets_names = true;
         }
         if (command.kind == CommandKind::bind) {
-            statements.portal_bound(command.portal_name, analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks);
+            statements.portal_bound(command.portal_name, analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks, judged);
         }
         if (analysis.may_change_names) {
             has_changed_names_ = true;
@@ -423,35 +428,29 @@ wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal
 
 wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     const Running* running = running_.find(command.id);
-    if (running != nullptr && running->judged != nullptr && !running->is_refused) {
-        if (running->policy_revision == policy_->revision()) {
-            Ruling out = action(Action::forward);
-            out.masks = running->judged->masks;
-            out.recorded_result_bytes = limits::record_body_result;
-            return out;
-        }
-        // Bound under an older policy: the more restrictive of the two verdicts wins.
-        if (running->parsed != nullptr) {
-            const auto again = judge_.judge(running->parsed, command.parameters, has_known_lexing(command.text));
-            const bool is_as_strict = again->verdict.enforced() == model::Decision::allow && running->judged->masks == nullptr && again->masks == nullptr;
-            if (is_as_strict) return action(Action::forward);
-            if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
-        }
-        Ruling out;
-        out.refusal = cannot_hold("the policy has changed since it was bound; bind it again", running->judged->verdict);
+    const bool is_bound_here = running != nullptr && running->judged != nullptr && !running->is_refused;
+    // A portal that was opened under an older policy: the more restrictive of the two verdicts wins.
+    const std::string why = is_bound_here ? judge_.stricter_now(*running->judged, running->parsed != nullptr ? std::string_view(running->parsed->text) : "") : judge_.stricter_now(command.portal_name);
+    if (!why.empty()) {
+        model::Verdict verdict;
+        verdict.message = why;
+        return refuse(command, denied_by_policy(verdict));
+    }
+    Ruling out = action(Action::forward);
+    out.recorded_result_bytes = limits::record_body_result;
+    if (is_bound_here) {
+        out.masks = running->judged->masks;
         return out;
     }
-    // A portal that this session did not bind, or one whose command has ended: only its masks could be known.
-    const auto masks = judge_.statements().cursor(command.portal_name);
+    // Declared in SQL, or its command has ended: its masks are those of its name.
     if (judge_.is_ready() && !judge_.scope().has_masks()) return action(Action::forward);
-    if (masks.has_value()) {
-        Ruling out = action(Action::forward);
-        out.masks = std::make_shared<const std::vector<model::ResultMasks>>(1, *masks);
+    if (const Cursor* cursor = judge_.statements().cursor(command.portal_name)) {
+        const bool is_observed = cursor->opened_by != nullptr && cursor->opened_by->verdict.is_observed;
+        if (is_observed || cursor->masks.is_plain()) return action(Action::forward);
+        out.masks = std::make_shared<const std::vector<model::ResultMasks>>(1, cursor->masks);
         return out;
     }
-    Ruling out;
-    out.refusal = cannot_hold("the portal is not known", model::Verdict{});
-    return out;
+    return refuse(command, cannot_hold("the portal is not known", model::Verdict{}));
 }
 
 std::string_view SessionImpl::shown_text_of(const wire::CommandSeen& command) const {

@@ -20,7 +20,6 @@ struct Running {
     Moment started{};
     bool is_recorded = false;
     bool is_refused = false;
-    std::uint64_t policy_revision = 0;
     std::string result;  // masked rows for the record
 };
 

@@ -53,7 +53,7 @@ void Statements::running(const sql::Analysis& analysis) {
     check_size();
 }
 
-void Statements::apply(const sql::Analysis& analysis, bool is_error) {
+void Statements::apply(const sql::Analysis& analysis, bool is_error, const std::shared_ptr<const Judged>& judged) {
     for (const sql::StatementFacts& facts : analysis.statements) {
         if (!facts.deallocates.empty() && !is_error) drop_statements(facts.deallocates);
         if (!facts.deallocates.empty() && is_error) {
@@ -62,7 +62,7 @@ void Statements::apply(const sql::Analysis& analysis, bool is_error) {
             }
         }
         if (!facts.prepares.empty()) statements_.insert_or_assign(facts.prepares, is_error ? nullptr : facts.prepared);
-        if (!facts.declares.empty() && !is_error) cursors_.insert_or_assign(facts.declares, facts.masks);
+        if (!facts.declares.empty() && !is_error) cursors_.insert_or_assign(facts.declares, Cursor{facts.masks, judged});
     }
     check_size();
 }
@@ -76,11 +76,12 @@ void Statements::statement_closed(std::string_view name) {
     if (const auto found = statements_.find(name); found != statements_.end()) statements_.erase(found);
 }
 
-void Statements::portal_bound(std::string_view name, const model::ResultMasks& masks) {
+void Statements::portal_bound(std::string_view name, const model::ResultMasks& masks, const std::shared_ptr<const Judged>& judged) {
     // The server refuses to bind a portal that exists, and portals end with their transaction: after a second Bind of a name
     // it is not certain which one a FETCH would reach. The unnamed portal is always replaced.
-    const auto [found, is_new] = cursors_.try_emplace(std::string(name), masks);
-    if (!is_new) found->second = name.empty() ? std::optional(masks) : std::nullopt;
+    const Cursor cursor{masks, judged};
+    const auto [found, is_new] = cursors_.try_emplace(std::string(name), cursor);
+    if (!is_new) found->second = name.empty() ? std::optional(cursor) : std::nullopt;
     check_size();
 }
 
@@ -88,10 +89,10 @@ void Statements::portal_closed(std::string_view name) {
     if (const auto found = cursors_.find(name); found != cursors_.end()) cursors_.erase(found);
 }
 
-std::optional<model::ResultMasks> Statements::cursor(std::string_view name) const {
-    if (is_overfull_) return std::nullopt;
+const Cursor* Statements::cursor(std::string_view name) const {
+    if (is_overfull_) return nullptr;
     const auto found = cursors_.find(name);
-    return found == cursors_.end() ? std::nullopt : found->second;
+    return found == cursors_.end() || !found->second.has_value() ? nullptr : &*found->second;
 }
 
 }  // namespace assent::session

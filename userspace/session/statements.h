@@ -16,6 +16,14 @@
 
 namespace assent::session {
 
+struct Judged;
+
+// A portal: bound through the protocol, or declared in SQL. What it gives was decided when it was opened.
+struct Cursor {
+    model::ResultMasks masks;
+    std::shared_ptr<const Judged> opened_by;  // of the whole text; null in tests only
+};
+
 class Statements {
 public:
     // A Parse message is on its way to the server.
@@ -29,12 +37,14 @@ public:
     // A text is on its way: what it declares is uncertain until it has ended.
     void running(const sql::Analysis& analysis);
     // A text whose statements make or drop names has ended. On an error which of them took effect is not known.
-    void apply(const sql::Analysis& analysis, bool is_error);
+    void apply(const sql::Analysis& analysis, bool is_error, const std::shared_ptr<const Judged>& judged = nullptr);
 
     void statement_closed(std::string_view name);
-    void portal_bound(std::string_view name, const model::ResultMasks& masks);
+    void portal_bound(std::string_view name, const model::ResultMasks& masks,
+                      const std::shared_ptr<const Judged>& judged = nullptr);
     void portal_closed(std::string_view name);
-    [[nodiscard]] std::optional<model::ResultMasks> cursor(std::string_view name) const;
+    // Null: there is none, or it is not certain which one the name means.
+    [[nodiscard]] const Cursor* cursor(std::string_view name) const;
 
 private:
     struct Parsing {
@@ -46,7 +56,7 @@ private:
     void check_size();
 
     std::map<std::string, std::shared_ptr<const sql::Parsed>, std::less<>> statements_;  // null: uncertain
-    std::map<std::string, std::optional<model::ResultMasks>, std::less<>> cursors_;      // nothing: uncertain
+    std::map<std::string, std::optional<Cursor>, std::less<>> cursors_;                  // nothing: uncertain
     std::vector<Parsing> parsing_;
     bool is_overfull_ = false;
 };
