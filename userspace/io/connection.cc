@@ -26,6 +26,13 @@ void set_options(int socket) {
 
 bool is_passing(int error) { return error == EINTR || error == EAGAIN || error == ENOBUFS || error == ECANCELED; }
 
+// A reset says so once: where a send was told of it, a receive sees only an end.
+bool is_reset(int socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE;
+}
+
 std::string text_of(int error) { return fail_errno("connection", error).error().message; }
 
 }  // namespace
@@ -155,6 +162,7 @@ void Connection::offer_leftover() {
 void Connection::note_end() {
     is_ended_ = true;
     if (is_send_broken_) return fail("the peer closed the connection while it was sent to");
+    if (is_send_pending_ && is_reset(socket_.get())) return fail(text_of(ECONNRESET));
     if (is_end_told_ || has_leftover()) return;
     is_end_told_ = true;
     events_->closed();
