@@ -12,7 +12,6 @@ BUILD, SOURCE = Path(os.environ["ASSENT_BUILD"]), Path(os.environ["ASSENT_SOURCE
 EXPECTED = [
     "bin/assent",
     "sbin/assentd",
-    "etc/assent/assent.yaml",
     "lib/systemd/system/assentd.service",
     "lib/sysusers.d/assent.conf",
     "lib/tmpfiles.d/assent.conf",
@@ -29,8 +28,12 @@ class Installed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="assent-install-")
-        cls.prefix = Path(cls.folder.name)
-        subprocess.run([os.environ["ASSENT_CMAKE"], "--install", BUILD, "--prefix", cls.prefix], check=True, stdout=subprocess.DEVNULL)
+        # Below a folder of its own whatever the prefix is: with /usr the settings go to /etc.
+        subprocess.run([os.environ["ASSENT_CMAKE"], "--install", BUILD], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "DESTDIR": cls.folder.name})
+        prefix = re.search(r"(?m)^CMAKE_INSTALL_PREFIX:\w+=/(.*)", (BUILD / "CMakeCache.txt").read_text()).group(1)
+        cls.prefix = Path(cls.folder.name) / prefix
+        cls.settings = Path(cls.folder.name) / ("etc" if prefix == "usr" else f"{prefix}/etc") / "assent/assent.yaml"
 
     @classmethod
     def tearDownClass(cls):
@@ -41,6 +44,8 @@ class Installed(unittest.TestCase):
 
     def test_everything_is_in_its_place(self):
         missing = [name for name in EXPECTED if not (self.prefix / name).is_file()]
+        self.assertTrue(self.settings.is_file())
+        self.assertTrue((self.settings.parent / "policies").is_dir())
         self.assertEqual(missing, [])
 
     def test_every_sample_policy_is_there(self):
@@ -74,7 +79,7 @@ class Installed(unittest.TestCase):
         return [block for block in blocks if block.startswith("version:")]
 
     def test_the_settings_that_are_installed_start_the_daemon(self):
-        self.assertIsNone(self.check_settings((self.prefix / "etc/assent/assent.yaml").read_text()))
+        self.assertIsNone(self.check_settings(self.settings.read_text()))
 
     def test_what_the_manuals_show_is_accepted(self):
         (settings,) = self.examples_of("man5/assent.yaml.5")

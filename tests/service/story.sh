@@ -1,0 +1,76 @@
+#!/bin/bash
+# What a host goes through with assentd as a service of systemd; run by tools/try-service inside of a container of its own.
+set -uo pipefail
+
+fail() {
+    printf 'FAILED: %s\n' "$*"
+    [ -e /tmp/said ] && cat /tmp/said
+    journalctl --no-pager -n 40 -u assentd
+    exit 1
+}
+# expect STATUS PATTERN COMMAND…: the exit status, and what has to be in the output.
+expect() {
+    local wanted=$1 pattern=$2 status
+    shift 2
+    "$@" > /tmp/said 2>&1 < /dev/null
+    status=$?
+    [ "$status" = "$wanted" ] || fail "$*: gave $status, not $wanted"
+    [ -z "$pattern" ] || grep -qE -- "$pattern" /tmp/said || fail "$*: did not say '$pattern'"
+    printf '  %s\n' "$*"
+}
+# As an agent that `assent run` starts, and as one that is a unit in the governed slice.
+client=(env PGPASSWORD=tea psql -XAt -h 127.0.0.1 -U bot -d postgres)
+run=(assent run --name nightly --user nobody -- "${client[@]}")
+unit=(systemd-run --wait --pipe --quiet --slice=assent.slice -p User=nobody "${client[@]}")
+
+systemctl start postgresql
+for _ in $(seq 100); do su postgres -c 'pg_isready -q' && break; sleep 0.1; done
+su postgres -c "psql -qX -c \"CREATE ROLE bot LOGIN PASSWORD 'tea'\" -c 'CREATE TABLE tea AS SELECT 42 AS leaves' -c 'GRANT ALL ON tea TO bot'" ||
+    fail "PostgreSQL"
+cat > /etc/assent/policies/tea.yaml <<'POLICY'
+version: 1
+for: {agents: [nightly], targets: [tea-db]}
+agents:
+  nightly: [{run: "nightly*", runners: [root]}]
+targets:
+  tea-db: {protocol: postgres, addresses: ["127.0.0.1:5432"]}
+rules:
+  - {name: reads, operations: [read, transaction], objects: ["public.*"], verdict: allow}
+POLICY
+
+expect 0 '' systemctl enable --now assentd
+expect 0 'governed: +/assent.slice' assent status
+expect 0 'TCP over IPv4 +to assent +to assent +to assent' assent doctor
+expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
+expect 1 'assent denied this command' "${run[@]}" -c 'DROP TABLE tea'
+expect 2 'assent denied this command' "${unit[@]}" -c 'TABLE tea' # no policy knows this agent
+
+printf '  - {name: no-ddl, operations: [ddl], verdict: deny, message: Not on a weekday.}\n' >> /etc/assent/policies/tea.yaml
+expect 0 '' systemctl reload assentd
+for _ in $(seq 50); do assent status | grep -q 'revision 2' && break; sleep 0.1; done
+expect 1 'Not on a weekday' "${run[@]}" -c 'DROP TABLE tea'
+
+expect 0 '' systemctl restart assentd
+expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
+expect 0 'nightly' assent sessions
+
+expect 0 '' systemctl kill -s KILL --kill-whom=main assentd
+for _ in $(seq 100); do assent status > /dev/null 2>&1 && break; sleep 0.1; done
+expect 0 '^42$' "${run[@]}" -c 'TABLE tea' # systemd has started it again
+
+expect 0 '' systemctl stop assentd
+expect 0 'Result=success' systemctl show assentd -p Result
+expect 2 'Connection refused' "${unit[@]}" -c 'TABLE tea' # what was pinned still holds
+expect 0 'removed connect4' assent detach --reason 'the end of the story'
+expect 0 '^42$' "${unit[@]}" -c 'TABLE tea'
+
+expect 0 '' systemctl start assentd
+expect 2 'assent denied this command' "${unit[@]}" -c 'TABLE tea'
+expect 0 'the end of the story' assent search 'the end of the story'
+expect 0 'intact' assent verify
+expect 0 'checkpoint of the log' journalctl --no-pager -u assentd
+
+# A removal of the package ends all governing and leaves the records.
+expect 0 '' dpkg --purge assent
+expect 0 '^42$' "${unit[@]}" -c 'TABLE tea'
+expect 0 'records' ls /var/lib/assent
