@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "base/limits.h"
 #include "sql/lexer.h"
@@ -60,15 +62,18 @@ bool Shape::read(std::string_view text) {
     if (text.size() > limits::analysis_cache_text) return false;
     if (text.find(integer_mark) != std::string_view::npos || text.find(string_mark) != std::string_view::npos) return false;
     std::size_t kept = 0;  // up to there the text is in the key
+    std::optional<std::size_t> minus;
     Lexer lexer(text);
     while (const auto token = lexer.next()) {
+        const auto sign = std::exchange(minus, token->text == "-" ? std::optional(token->offset) : std::nullopt);
         const bool is_integer = token->kind == TokenKind::number && is_plain_integer(token->text);
         if (!is_integer && !(token->kind == TokenKind::quoted && is_plain_string(token->text))) continue;
         const std::size_t end = token->offset + token->text.size();
         if ((token->offset > 0 && joins(text[token->offset - 1])) || (end < text.size() && joins(text[end]))) continue;
         key.append(text, kept, token->offset - kept);
         key.push_back(is_integer ? integer_mark : string_mark);
-        constants.push_back({is_integer ? Constant::Kind::integer : Constant::Kind::string, token->offset});
+        const auto kind = is_integer ? Constant::Kind::integer : Constant::Kind::string;
+        constants.push_back({kind, token->offset, sign.value_or(token->offset)});
         kept = end;
     }
     key.append(text, kept);
@@ -84,7 +89,8 @@ bool may_lend_tree(const Parsed& parsed, const Shape& shape) {
     collect_constants(statement.element(), places);
     std::ranges::sort(places);
     return std::ranges::all_of(shape.constants, [&](const Constant& constant) {
-        return std::ranges::binary_search(places, std::pair(constant.offset, constant.kind));
+        return std::ranges::binary_search(places, std::pair(constant.offset, constant.kind)) ||
+               std::ranges::binary_search(places, std::pair(constant.sign, constant.kind));
     });
 }
 

@@ -17,6 +17,7 @@ struct Constant {
     enum class Kind : std::uint8_t { integer, string };
     Kind kind = Kind::integer;
     std::size_t offset = 0;
+    std::size_t sign = 0;  // of the minus in front of it, which the grammar takes into the constant; else its own offset
 };
 
 struct Shape {

@@ -42,6 +42,8 @@ TEST_F(Shapes, TextsThatDifferInConstantsShareTheirTree) {
              {"UPDATE orders SET total = total + 5 WHERE id IN (1, 2)", "UPDATE orders SET total = total + 6 WHERE id IN (3, 4)"},
              {"DELETE FROM orders WHERE note LIKE 'a%' AND total > 10 LIMIT_", ""},
              {"SELECT CAST('2020-01-01' AS date), name FROM customers LIMIT 5", "SELECT CAST('2021-01-01' AS date), name FROM customers LIMIT 6"},
+             {"UPDATE orders SET total = total + -5 WHERE id = - 7", "UPDATE orders SET total = total + -0 WHERE id = - 8"},
+             {"SELECT id - 5, 3 -2 FROM orders", "SELECT id - 6, 4 -3 FROM orders"},
              {"SELECT \"name\" FROM customers WHERE id=1", "SELECT \"name\" FROM customers WHERE id=2"},
          }) {
         if (second.empty()) {
@@ -60,7 +62,7 @@ TEST_F(Shapes, WhereAConstantDecidesSomethingTheTreeIsNotLent) {
              "SELECT name, ssn FROM customers ORDER BY 1",               // a place in the list
              "SELECT name, count(*) FROM customers GROUP BY 1",
              "SELECT total::float(24) FROM orders",                      // a constant of the grammar's own
-             "SELECT -5 FROM orders",                                    // its place is the sign's
+             "SELECT -(5) FROM orders",                                  // the sign is in it, and is not next to it
              "SELECT total FROM orders WHERE note = 'a'\n'b'",           // one constant in two parts
              "SELECT set_config('search_path', 'x', false)",             // read by the analysis
              "SET statement_timeout = 5",
