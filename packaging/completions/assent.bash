@@ -28,7 +28,8 @@ _assent() {
         --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --limit) return ;;
+        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit) return ;;
+        --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
     esac
 
@@ -43,9 +44,9 @@ _assent() {
             esac ;;
         approve | deny) words="$(_assent_holds) --reason $common" ;;
         end) words="$(_assent_sessions) --reason $common" ;;
-        sessions) words="--live --since --agent --target --limit --folder $common" ;;
-        replay) words="$(_assent_sessions) --folder $common" ;;
-        search) words="--since --session --agent --limit --folder $common" ;;
+        sessions) words="--live --since --until --agent --target --verdict --limit --folder $common" ;;
+        replay) words="$(_assent_sessions) --follow --folder $common" ;;
+        search) words="--since --until --session --agent --target --verdict --limit --folder $common" ;;
         verify) words="--folder --key --checkpoint $common" ;;
         detach) words="--reason $common" ;;
         policy)

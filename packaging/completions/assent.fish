@@ -41,7 +41,10 @@ complete -c assent -n '__fish_seen_subcommand_from approve deny end detach' -l r
 complete -c assent -n '__fish_seen_subcommand_from end replay' -a '(__assent_sessions)'
 
 complete -c assent -n '__fish_seen_subcommand_from sessions' -l live -d 'Those that are open now'
-complete -c assent -n '__fish_seen_subcommand_from sessions' -l target -x -d 'Only to this target'
+complete -c assent -n '__fish_seen_subcommand_from sessions search' -l target -x -d 'Only to this target'
+complete -c assent -n '__fish_seen_subcommand_from sessions search' -l until -x -d 'Before then'
+complete -c assent -n '__fish_seen_subcommand_from sessions search' -l verdict -x -a 'allow hold deny' -d 'Only what was judged so'
+complete -c assent -n '__fish_seen_subcommand_from replay' -l follow -d 'Go on until the session closes'
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l since -x -d 'Then or later: 12h, 7d, 2026-11-22'
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l agent -x -d 'Only of this agent'
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l limit -x -d 'At most so many'

@@ -1,6 +1,7 @@
 """A held command waits for people, runs once when they say yes, and never when they do not."""
 
 import json
+import subprocess
 import time
 
 import harness
@@ -116,6 +117,39 @@ class Holds(harness.EndToEnd):
         self.assertEqual(self.deny(hold).returncode, 0)
         self.assertNotEqual(self.approve(hold).returncode, 0)
         agent.kill()
+
+    def test_every_end_is_recorded_once_also_over_restarts(self):
+        def ends():
+            self.assent.restart()  # what is recorded is on disk, and a start looks for what is not
+            done = subprocess.run([throwaway.SOURCE / "tests/support/read_log.py", self.assent.state / "records", "--leaves"], capture_output=True,
+                                  text=True)
+            leaves = [json.loads(line) for line in done.stdout.splitlines()]
+            return sorted((leaf["hold"], leaf["state"]) for leaf in leaves if leaf.get("type") == "hold.ended")
+
+        known = set(ends())
+        expected = []
+        for number, answer in ((41, self.approve), (42, self.deny)):
+            agent = self.start_update(number)
+            hold = self.wait_for_hold(f"id = {number}")
+            answer(hold)
+            agent.finish()
+            expected.append((hold["id"], "used" if number == 41 else "denied"))
+        agent = self.start_update(43)
+        hold = self.wait_for_hold("id = 43")
+        agent.finish()  # the hold lives on
+        policy = self.fill(self.policy)
+        self.assent.write_policies({"shop.yaml": policy.replace("users: [root, backup]", "users: [backup]")})
+        self.assertEqual(self.assent.cli("policy", "reload").returncode, 0)
+        try:
+            agent = self.start_update(43)
+            throwaway.wait_until(lambda: any(h["state"] == "revoked" for h in self.holds("--all")), 15, "the hold is revoked")
+            agent.finish()
+        finally:
+            self.assent.write_policies({"shop.yaml": policy})
+            self.assertEqual(self.assent.cli("policy", "reload").returncode, 0)
+        expected.append((hold["id"], "revoked"))
+        self.assertEqual([end for end in ends() if end not in known], sorted(expected))
+        self.assertEqual([end for end in ends() if end not in known], sorted(expected))
 
     def test_it_survives_a_restart(self):
         agent = self.start_update(20)

@@ -1,11 +1,14 @@
 """The record: written before a command is forwarded, readable after kill -9, checkable by others, and worth a refusal when it
 cannot be written."""
 
+import contextlib
+import json
 import random
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import harness
@@ -24,6 +27,10 @@ LOAD = """
 """
 
 
+def ends_out_of_order(assent):
+    return [found for found in assent.ask("search", "did not stop in order") if found["type"] == "daemon.degraded"]
+
+
 class Records(harness.EndToEnd):
     def session_of(self, text):
         found = [entry for entry in self.assent.ask("search", text) if entry["session"]]
@@ -39,6 +46,73 @@ class Records(harness.EndToEnd):
         denied = self.assent.cli("replay", self.session_of("DROP TABLE payments")).stdout
         self.assertIn("deny", denied.lower())
         self.assertIn("no-destructive-ddl", denied)
+
+    def test_an_open_session_is_followed_until_it_closes(self):
+        agent = self.start_script("""
+            with connect() as c:
+                c.execute("SELECT 'before-it-was-followed'")
+                say(ready=True)
+                for line in sys.stdin:
+                    c.execute("SELECT '" + line.strip() + "'")
+                    say(done=True)
+        """, stdin=-1)
+        agent.next()
+        session = throwaway.wait_until(lambda: self.assent.ask("search", "before-it-was-followed", "--verdict", "allow"), 10, "it is recorded")[0]["session"]
+        command = [throwaway.BUILD / "userspace/cli/assent", "replay", session, "--follow", "--json"]
+        follower = subprocess.Popen(command, env=self.assent.environment, stdout=subprocess.PIPE, text=True)
+        try:
+            seen = []
+
+            def read_until(text):
+                while text not in (line := follower.stdout.readline()):
+                    self.assertTrue(line, f"it ended before {text!r}: {seen}")
+                    seen.append(json.loads(line))
+
+            read_until("before-it-was-followed")
+            for n in range(3):
+                agent.tell(f"while-followed-{n}")
+                agent.next()
+                read_until(f"while-followed-{n}")
+            agent.process.stdin.close()
+            read_until("flow.closed")
+            self.assertEqual(follower.wait(10), 0)
+            numbers = [event["seq"] for event in seen]
+            self.assertEqual(numbers, sorted(set(numbers)))
+        finally:
+            follower.kill()
+            follower.wait()
+        shown = self.assent.cli("replay", session, "--follow").stdout  # one that has closed is told, and that is all
+        self.assertIn("while-followed-2", shown)
+        self.assertIn("closed:", shown)
+
+    def test_what_is_shown_can_be_narrowed(self):
+        self.psql("SELECT 'narrow-me'", "TRUNCATE orders /* narrow-me */", name="nightly-narrow")
+        throwaway.wait_until(lambda: len(self.assent.ask("search", "narrow-me")) >= 2, 10, "both are recorded")
+
+        def found(*options):
+            done = self.assent.cli("search", "narrow-me", "--json", *options)
+            return [match for match in json.loads(done.stdout) if match["type"] == "command"]
+
+        self.assertEqual(len(found("--verdict", "deny")), 1)
+        self.assertEqual(len(found("--verdict", "allow")), 1)
+        self.assertEqual(len(found("--verdict", "hold")), 0)
+        self.assertEqual(len(found("--target", "shop-db")), 2)
+        self.assertEqual(found("--target", "other-db"), [])
+        self.assertEqual(found("--until", "1h"), [])
+        self.assertEqual(len(found("--since", "1h", "--agent", "nightly-narrow")), 2)
+        self.assertEqual(len(found("--verdict", "deny", "--limit", "1")), 1)
+        session = found()[0]["session"]
+        listed = [entry["session"] for entry in self.assent.ask("sessions", "--verdict", "deny", "--limit", "1000")]
+        self.assertIn(session, listed)
+        self.assertNotIn(session, [entry["session"] for entry in self.assent.ask("sessions", "--verdict", "hold")])
+        self.assertEqual(self.assent.ask("sessions", "--until", "1h"), [])
+        for wrong in (("--since", "yesterday"), ("--since", "1h", "--until", "2h"), ("--verdict", "maybe"), ("--limit", "0"), ("--until", "")):
+            with self.subTest(wrong=wrong):
+                for verb in (("sessions",), ("search", "x")):
+                    done = self.assent.cli(*verb, *wrong, "--json")
+                    self.assertIn(done.returncode, (2, 0, 1) if wrong[1] == "" else (2,), done.stderr)
+                    if done.returncode == 2:
+                        self.assertIn("error", json.loads(done.stderr))
 
     def test_no_secret_and_no_masked_value_is_in_the_folder(self):
         raw = self.postgres.sql("SELECT national_id || ' ' || card_number FROM customers WHERE id = 9", "shop").split()
@@ -117,6 +191,7 @@ class Records(harness.EndToEnd):
                 recorded |= set(re.findall(r"/\* (load-\d+-\d+) \*/", path.read_bytes().decode("latin-1")))
         self.assent.start()
         self.assertEqual(forwarded - recorded, set())
+        self.assertEqual(len(ends_out_of_order(self.assent)), 5, "each kill is told by the start after it, and no stop in order is")
         print(f"{len(forwarded)} commands at the server, {len(recorded)} in the record", file=sys.stderr)
 
 
@@ -135,6 +210,93 @@ class FullDisk(harness.EndToEnd):
         super().tearDownClass()
         cls.unmount()
 
+    def tearDown(self):
+        (self.disk / "filler").unlink(missing_ok=True)
+
+    def fill_disk(self):
+        filler = self.disk / "filler"
+        for size in (1 << 16, 1 << 12, 1):
+            with open(filler, "ab", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+        return filler
+
+    def fill_disk_and_wait(self):
+        filler = self.fill_disk()
+        throwaway.wait_until(lambda: not self.status()["records"]["is_available"], 20, "records cannot be written")
+        self.fill_disk()  # what was given back meanwhile
+        return filler
+
+    def status(self):
+        return json.loads(self.assent.cli("status", "--json").stdout)
+
+    def unclosed(self):
+        return [session for session in self.assent.ask("sessions", "--limit", "1000") if "closed" not in session]
+
+    def test_sessions_that_end_while_the_disk_is_full_are_closed_in_the_record(self):
+        agents = [self.start_script("""
+            c = connect()
+            say(rows=c.execute("INSERT INTO orders VALUES (%d, 1, 1, 'placed', now())").rowcount)
+            sys.stdin.readline()
+            try:
+                c.execute("INSERT INTO orders VALUES (0, 1, 1, 'placed', now())")
+            except psycopg.Error as e:
+                say(**error_of(e))
+            c.close()
+            for n in range(2):
+                try:
+                    connect()
+                except psycopg.Error as e:
+                    say(refused=str(e))
+        """ % (70001 + n), stdin=-1) for n in range(3)]
+        for agent in agents:
+            self.assertEqual(agent.next(), {"rows": 1})
+        before = len(self.assent.ask("sessions", "--limit", "1000"))
+        filler = self.fill_disk_and_wait()
+        for agent in agents[1:]:
+            agent.tell()
+            self.assert_refused(agent.next(), cause="records", retry="later")
+            for _ in range(2):
+                self.assertIn("assent", agent.next()["refused"])
+            agent.finish()
+        agents[0].kill()
+        time.sleep(6)  # longer than a flow stays that has ended
+        self.assertEqual(self.status()["flows"], 0)
+        filler.unlink()
+        throwaway.wait_until(lambda: not self.unclosed(), 20, "every session is closed in the record")
+        # Four that were refused, and libpq tries some again without TLS.
+        self.assertGreaterEqual(len(self.assent.ask("sessions", "--limit", "1000")), before + 4)
+        self.assertEqual(self.assent.cli("verify").returncode, 0)
+
+    def test_a_stop_while_the_disk_is_full_is_told_by_the_next_start(self):
+        agent = self.start_script("""
+            c = connect()
+            say(ready=True)
+            sys.stdin.readline()
+        """, stdin=-1)
+        agent.next()
+        filler = self.fill_disk_and_wait()
+        agent.tell()
+        agent.finish()
+        is_stopped = threading.Event()
+
+        def keep_full():
+            while not is_stopped.is_set():
+                self.fill_disk()
+
+        filling = threading.Thread(target=keep_full)
+        filling.start()
+        self.assertEqual(self.assent.stop(), 0)
+        is_stopped.set()
+        filling.join()
+        self.assertRegex(self.assent.daemon_log(), r"[1-9]\d* records could not be written before the stop")
+        filler.unlink()
+        self.assent.start()
+        self.assertEqual(len(ends_out_of_order(self.assent)), 1)
+        self.assertEqual(self.assent.cli("verify").returncode, 0)
+        self.assent.restart()
+        self.assertEqual(len(ends_out_of_order(self.assent)), 1)
+
     def test_a_full_disk_denies_and_an_emptied_one_recovers(self):
         agent = self.start_script("""
             with connect() as c:
@@ -150,14 +312,7 @@ class FullDisk(harness.EndToEnd):
             return agent.next()
 
         self.assertEqual(insert(80001), {"rows": 1})
-        filler = self.disk / "filler"
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 16))
-                    file.flush()
-            except OSError:
-                pass
+        filler = self.fill_disk()
         refusal = throwaway.wait_until(lambda: (lambda answer: answer if "sqlstate" in answer else None)(insert(random.randrange(10**6, 10**9))), 20,
                                        "commands are denied")
         self.assert_refused(refusal, cause="records", retry="later")

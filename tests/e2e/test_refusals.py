@@ -2,6 +2,7 @@
 an error of the database."""
 
 import harness
+import throwaway
 
 
 class Refusals(harness.EndToEnd):
@@ -132,6 +133,18 @@ except OSError as e:
     print("refused")
 """)
             self.assertIn(done.stdout.strip(), ("refused", "closed"), done.stderr)
+        with self.subTest("a client of PostgreSQL is told so in its protocol"):
+            done = self.psql("SELECT 1", dsn=self.dsn(host="192.0.2.1"))
+            self.assertEqual(done.returncode, 2)
+            for word in ("assent denied this connection", "192.0.2.1", "cause=rule", "retry=never", "HINT", "assent whoami"):
+                self.assertIn(word, done.stderr)
+            throwaway.wait_until(lambda: [found for found in self.assent.ask("search", "no target of the policy", "--verdict", "deny")], 10,
+                                 "it is recorded")
+        with self.subTest("another database of the target"):
+            done = self.psql("SELECT 1", dsn=self.dsn(dbname="postgres"))
+            self.assertEqual(done.returncode, 2)
+            for word in ("assent denied", "no database 'postgres'", "HINT"):
+                self.assertIn(word, done.stderr)
 
 
 class ReloadOfPolicies(harness.EndToEnd):

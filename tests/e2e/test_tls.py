@@ -87,6 +87,66 @@ class Tls(harness.EndToEnd):
         self.use_target("{upstream: require}")
         done = self.psql("SELECT 1", dsn=self.dsn(sslmode="require"))
         self.assertNotEqual(done.returncode, 0)
+        # libpq says nothing more after our 'N', so the record has to say what to do.
+        throwaway.wait_until(lambda: any("credential" in session.get("why", "") and "sslmode" in session["why"]
+                                         for session in self.assent.ask("sessions")), 10, "the record names the reason and `credential`")
+
+    def test_a_credential_that_cannot_be_read_is_told_to_agent_record_and_administrator(self):
+        secret = throwaway.folder() / "secret"
+        self.addCleanup(secret.chmod, 0o600)
+        self.use_target(f"{{upstream: verify-full, ca: {self.tls}/ca.pem, name: payments-db.test}}", credential=True)
+        self.assertEqual(self.assent.cli("status").returncode, 0)
+        secret.chmod(0o644)
+        for mode in ("disable", "require"):
+            with self.subTest(mode=mode):
+                done = self.psql("SELECT 1", dsn=self.dsn(sslmode=mode), options=("-v", "VERBOSITY=verbose"))
+                self.assertEqual(done.returncode, 2)
+                for word in ("assent", "credential 'shop'", "target 'shop-db'", "cause=credential", "retry=later", "assent status"):
+                    self.assertIn(word, done.stderr)
+                self.assertNotIn(str(secret), done.stderr)
+                self.assertNotIn(throwaway.PASSWORD, done.stderr)
+        said = self.script("""
+            try:
+                connect()
+            except psycopg.Error as e:
+                say(message=str(e))
+        """)
+        self.assertIn("credential 'shop'", said["message"])
+        throwaway.wait_until(lambda: [found for found in self.assent.ask("search", "credential_failed") if found["type"] == "flow.event"], 10,
+                             "it is recorded")
+        denied = [found for found in self.assent.ask("search", "credential cannot be read", "--verdict", "deny")]
+        self.assertTrue(denied)
+        status = self.assent.cli("status")
+        self.assertEqual(status.returncode, 1)
+        self.assertIn(str(secret), status.stdout)
+        check = self.assent.cli("policy", "check", self.assent.policies)
+        self.assertEqual(check.returncode, 0, "the policy is right; the host is not")
+        self.assertIn(str(secret), check.stderr)
+        self.assertNotIn(throwaway.PASSWORD, check.stdout + check.stderr + status.stdout)
+        secret.chmod(0o600)
+        self.assertEqual(self.psql_rows("SELECT 1"), ["1"])
+
+    def test_what_is_wrong_with_the_target_is_told_and_recorded(self):
+        closed = throwaway.free_port()
+        cases = {
+            "TLS that the policy does not trust": (f"{{upstream: verify-full, ca: {self.tls}/ca.pem, name: orders-db.test}}", None,
+                                                   ("could not trust target 'shop-db'", "cause=target", "retry=never", "certificate"), "tls_failed"),
+            "nobody listens": ("", closed, ("could not connect to target 'shop-db'", "Connection refused", "cause=target", "retry=later"),
+                               "target_failed"),
+        }
+        for name, (tls, port, words, event) in cases.items():
+            with self.subTest(name):
+                self.use_target(tls)
+                if port:
+                    policy = self.fill(self.policy).replace(f'"[::1]:{self.postgres.port}"', f'"127.0.0.1:{port}"')
+                    self.assent.write_policies({"shop.yaml": policy})
+                    self.assertEqual(self.assent.cli("policy", "reload").returncode, 0)
+                done = self.psql("SELECT 1", dsn=self.dsn(**({"port": port} if port else {})))
+                self.assertEqual(done.returncode, 2)
+                for word in ("assent", "HINT", *words):
+                    self.assertIn(word, done.stderr)
+                throwaway.wait_until(lambda: [found for found in self.assent.ask("search", event) if found["type"] == "flow.event"], 10,
+                                     "it is recorded")
 
     def test_with_a_credential_the_agent_needs_no_password_and_may_use_tls(self):
         self.use_target(f"{{upstream: verify-full, ca: {self.tls}/ca.pem, name: payments-db.test}}", credential=True)

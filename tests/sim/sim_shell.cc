@@ -1,9 +1,11 @@
 #include "sim/sim_shell.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
 
 namespace assent::sim {
 
@@ -59,13 +61,7 @@ void Sink::fill_for(Duration how_long) {
 Shell::Shell(World& world, Dice& dice, std::shared_ptr<const policy::Policy> policy)
     : world_(world),
       dice_(dice),
-      sink_(world, dice,
-            [this] {
-                world_.after(Duration(0), [this] {
-                    session_->records_moved();
-                    pump(Side::agent);
-                });
-            }),
+      sink_(world, dice, [this] { world_.after(Duration(0), [this] { records_moved(); }); }),
       server_([this](std::string_view text) { server_ran(text); },
               [this](std::string bytes) {
                   under_way_from_target_ += bytes;
@@ -160,6 +156,11 @@ void Shell::deliver_to_server() {
     to_target_.erase(0, bytes.size());
     if (!to_target_.empty()) world_.after(soon(), [this] { deliver_to_server(); });
     server_.received(as_bytes(bytes));
+    if (server_.has_ended()) {
+        world_.after(std::chrono::milliseconds(5), [this] {
+            if (!is_closed_ && !std::exchange(has_server_closed_, true)) session_->closed(Side::target);
+        });
+    }
 }
 
 void Shell::deliver_to_agent() {
@@ -186,6 +187,21 @@ void Shell::close_all() {
         deliver_to_agent();
         if (agent_sees_end) agent_sees_end();
     });
+    // The shell destroys a flow that has ended, whatever the log can take then.
+    world_.after(limits::closing_timeout, [this] {
+        left_ = session_->leave_records();
+        is_gone_ = true;
+        left_.retry(sink_);
+    });
+}
+
+void Shell::records_moved() {
+    if (is_gone_) {
+        left_.retry(sink_);
+        return;
+    }
+    session_->records_moved();
+    pump(Side::agent);
 }
 
 void Shell::open_hold(const model::HoldRequest& request) {

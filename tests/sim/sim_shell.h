@@ -74,6 +74,7 @@ public:
     [[nodiscard]] session::Session& session() { return *session_; }
     [[nodiscard]] Sink& sink() { return sink_; }
     [[nodiscard]] bool is_over() const { return session_->is_over(); }
+    [[nodiscard]] bool is_all_told() const { return is_gone_ && left_.is_empty(); }
     [[nodiscard]] const std::vector<std::string>& ran() const { return ran_; }
     // For the message of a failure.
     [[nodiscard]] std::string describe() const;
@@ -81,6 +82,7 @@ public:
 
 private:
     void pump(Side side);
+    void records_moved();
     void deliver_to_server();
     void deliver_to_agent();
     void answer_hold(const std::string& id, const std::string& text);
@@ -96,7 +98,10 @@ private:
     std::string under_way_from_agent_, under_way_from_target_;
     std::string from_agent_, from_target_;  // arrived, not yet taken
     bool is_closed_ = false;
+    bool is_gone_ = false;  // the flow is destroyed; what its session had not recorded is in left_
+    model::KeptRecords left_;
     bool agent_has_closed_ = false;
+    bool has_server_closed_ = false;
     bool close_was_told_ = false;
     std::uint64_t names_generation_ = 0;
     std::size_t holds_ = 0;

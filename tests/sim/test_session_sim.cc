@@ -97,6 +97,10 @@ private:
         if (dice_.one_in(60)) leave();
         if (dice_.one_in(25)) shell_.sink().fill_for(std::chrono::milliseconds(dice_.roll(50)));
         if (dice_.one_in(40)) shell_.sink().fail_for(std::chrono::milliseconds(dice_.roll(200)));
+        if (commands_left_ < 5 && dice_.one_in(4)) {
+            shell_.sink().fail_for(std::chrono::seconds(20));
+            if (!has_left) leave();
+        }
     }
 
     void leave() {
@@ -173,7 +177,9 @@ void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const po
     EXPECT_LT(steps, 1'000'000U) << "the world does not come to rest";
     EXPECT_TRUE(shell.is_over()) << "the session hangs: " << shell.describe();
     EXPECT_TRUE(agent.has_left || agent.has_ended) << "the agent waits for a reply that never comes: " << shell.describe();
-    EXPECT_EQ(shell.sink().count("flow.opened"), shell.sink().count("flow.closed"));
+    EXPECT_TRUE(shell.is_all_told()) << "records were lost with the flow";
+    EXPECT_EQ(shell.sink().count("flow.opened"), 1U);
+    EXPECT_EQ(shell.sink().count("flow.closed"), 1U);
     totals.ran += shell.ran().size();
     totals.updates += static_cast<std::size_t>(std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
     totals.errors += agent.errors;

@@ -80,6 +80,10 @@ Result<> Daemon::open_records() {
     if (!log) return std::unexpected(log.error());
     log_ = std::move(*log);
     if (auto result = record_start(); !result) return result;
+    if (auto result = record_end_before(); !result) return result;
+    std::string note;
+    JsonWriter(note).member("pid", ::getpid()).member("started", to_rfc3339(started_));
+    if (auto result = run_note_.begin(settings_.state, note); !result) return result;
     auto noted = take_detached_notes(settings_.state, [this](const std::string& line) -> Result<> {
         std::string members;
         JsonWriter(members).member("while", "no daemon ran").member("note", line);
@@ -90,8 +94,7 @@ Result<> Daemon::open_records() {
     if (!desk) return std::unexpected(desk.error());
     desk_ = std::move(*desk);
     holds_ = std::make_unique<HoldService>(*desk_, log_->add_lane([] {}));
-    holds_->start();
-    return {};
+    return holds_->start(log_->folder());
 }
 
 Result<> Daemon::record_start() const {
@@ -112,6 +115,24 @@ Result<> Daemon::record_start() const {
                                                                                      : "pass");
     writer.member("reads_strict", settings_.records.reads_strict);
     return record({model::record_type::daemon_started, {}, members, {}, true});
+}
+
+Result<> Daemon::record_end_before() const {
+    const std::string note = RunNote::left_by_the_one_before(settings_.state);
+    if (note.empty()) return {};
+    const auto left = nlohmann::json::parse(note, nullptr, false);
+    const bool says_how_many = left.is_object() && left.contains("unwritten") && left["unwritten"].is_number_unsigned();
+    const auto unwritten = says_how_many ? left["unwritten"].get<std::uint64_t>() : 0;
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("what", "the daemon before this one did not stop in order");
+    writer.member("why", unwritten == 0
+                             ? "it was killed, or crashed, or the host went down: sessions without an end ended with it"
+                             : "records could not be written when it stopped, and are lost");
+    if (unwritten != 0) writer.member("left_out", unwritten);
+    if (left.is_object()) writer.raw("before", left.dump());
+    spdlog::warn("the daemon before this one did not stop in order; it left {} records unwritten", unwritten);
+    return record({model::record_type::degraded, {}, members, {}, true});
 }
 
 Result<> Daemon::open_kernel() {
@@ -259,15 +280,26 @@ void Daemon::stop() {
     if (control_) control_->stop();
     if (events_) events_->stop();
     if (holds_) holds_->stop();
-    if (log_) {
-        std::string members;
-        JsonWriter(members).member("sessions_cut", flow_count());
-        if (const auto result = record({model::record_type::daemon_stopped, {}, members, {}, true}); !result) {
-            spdlog::error("recording the stop: {}", result.error().message);
-        }
-        log_->close();  // its writer calls the workers no more
-    }
+    if (log_) close_records();
     for (auto& worker : workers_) worker->stop();
+}
+
+void Daemon::close_records() {
+    std::string members;
+    JsonWriter(members).member("sessions_cut", flow_count());
+    if (const auto result = record({model::record_type::daemon_stopped, {}, members, {}, true}); !result) {
+        spdlog::error("recording the stop: {}", result.error().message);
+    }
+    log_->close();  // its writer calls the workers no more
+    std::uint64_t unwritten = log_->unwritten();
+    for (const auto& worker : workers_) unwritten += worker->kept_count();
+    if (holds_) unwritten += holds_->finish();
+    if (events_) unwritten += events_->kept_count();
+    if (unwritten == 0) return run_note_.remove();
+    spdlog::error("{} records could not be written before the stop, and are lost; the next start records that", unwritten);
+    std::string note;
+    JsonWriter(note).member("unwritten", unwritten).member("stopped", to_rfc3339(system_clock().wall()));
+    if (const auto result = run_note_.add(note); !result) spdlog::error("{}", result.error().message);
 }
 
 Result<> check_configuration(const policy::Settings& settings) {

@@ -10,6 +10,7 @@
 #include "app/run_requests.h"
 #include "app/status_requests.h"
 #include "base/json_writer.h"
+#include "secrets/credential_check.h"
 
 namespace assent::app {
 namespace {
@@ -83,6 +84,7 @@ json Daemon::describe() const {
     auto degradations = redirect_->degradations();
     degradations.insert(degradations.end(), lacks_.begin(), lacks_.end());
     answer["degradations"] = degradations;
+    answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["ports"] = ports_;
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;

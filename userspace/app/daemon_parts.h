@@ -12,6 +12,7 @@
 #include "app/kernel_events.h"
 #include "app/names_generation.h"
 #include "app/policy_keeper.h"
+#include "app/state_folder.h"
 #include "app/worker.h"
 #include "approve/desk.h"
 #include "control/server.h"
@@ -47,6 +48,9 @@ private:
 
     [[nodiscard]] Result<> record(const model::RecordDraft& draft) const { return log_->append_and_wait(draft); }
     [[nodiscard]] Result<> record_start() const;
+    // Of the daemon before, when it did not stop in order.
+    [[nodiscard]] Result<> record_end_before() const;
+    void close_records();
     [[nodiscard]] nlohmann::json describe() const;
     [[nodiscard]] std::vector<nlohmann::json> live_sessions() const;
     [[nodiscard]] Result<std::string> end_session(const std::string& session, const std::string& by,
@@ -74,6 +78,7 @@ private:
     std::vector<std::uint16_t> ports_;
     std::vector<std::string> lacks_;  // what this host cannot do, beside what the kernel side says
     bool is_stopped_ = false;
+    RunNote run_note_;
 
     std::unique_ptr<record::Log> log_;
     std::unique_ptr<approve::Desk> desk_;

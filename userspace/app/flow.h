@@ -62,6 +62,8 @@ public:
         settle();
     }
     void cancel_done();
+    // What the log has not taken of it; before it is destroyed.
+    [[nodiscard]] model::KeptRecords leave_records() { return session_ ? session_->leave_records() : model::KeptRecords(); }
     // Ends at once, without a word: the loop is stopping.
     void abandon();
 

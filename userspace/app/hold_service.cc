@@ -22,15 +22,18 @@ std::string joined(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-HoldService::HoldService(approve::Desk& desk, model::RecordSink& records) : desk_(desk), records_(records) {
+HoldService::HoldService(approve::Desk& desk, model::RecordSink& records)
+    : desk_(desk), records_(records), ends_(desk, records) {
     // Changes are looked at on this thread, after the call that opened the hold has noted who waits for it.
     desk_.on_change([this](const approve::Hold& hold) { post([this, hold] { changed(hold); }); });
 }
 
 HoldService::~HoldService() { stop(); }
 
-void HoldService::start() {
+Result<> HoldService::start(const std::filesystem::path& log_folder) {
+    if (auto result = ends_.catch_up(log_folder); !result) return result;
     thread_ = std::thread([this] { run(); });
+    return {};
 }
 
 void HoldService::stop() {
@@ -40,6 +43,11 @@ void HoldService::stop() {
         has_tasks_.notify_one();
     }
     if (thread_.joinable()) thread_.join();
+}
+
+std::size_t HoldService::finish() {
+    ends_.settle();
+    return kept_.count();
 }
 
 void HoldService::post(std::function<void()> task) {
@@ -97,20 +105,16 @@ void HoldService::do_use(Client& client, const std::string& session, const std::
     const auto was_free = desk_.use(id);
     if (!was_free) spdlog::error("using hold {}: {}", id, was_free.error().message);
     const bool is_used = was_free.value_or(false);
-    if (is_used) record_ended(id, session, "used");
+    if (is_used) used_by_[id] = session;
     forget(session);
-    client.hold_answered(session, HoldUsed{is_used});
+    // Behind the change that use() has posted, so that its end is recorded before the command that runs.
+    post([&client, session, is_used] { client.hold_answered(session, HoldUsed{is_used}); });
 }
 
 void HoldService::do_leave(const std::string& session, const std::string& id, bool is_cancelled) {
     forget(session);
     if (!is_cancelled) return;
-    const auto before = desk_.find(id);
-    if (const auto result = desk_.cancel(id); !result)
-        return spdlog::warn("cancelling hold {}: {}", id, result.error().message);
-    const auto after = desk_.find(id);
-    if (before && after && before->status.state != after->status.state)
-        record_ended(id, session, model::name_of(after->status.state));
+    if (const auto result = desk_.cancel(id); !result) spdlog::warn("cancelling hold {}: {}", id, result.error().message);
 }
 
 void HoldService::forget(const std::string& session) {
@@ -122,6 +126,10 @@ void HoldService::forget(const std::string& session) {
 
 void HoldService::changed(const approve::Hold& hold) {
     if (hold.status.state == model::HoldState::waiting) return;  // opened, or who is connected: the sessions know
+    if (has_ended(hold.status.state)) {
+        const auto user = used_by_.extract(hold.status.id);
+        ends_.ended(hold, user ? user.mapped() : hold.request.session);
+    }
     std::vector<std::pair<std::string, Client*>> told;
     for (const auto& [session, waiting] : waiting_) {
         if (waiting.hold == hold.status.id) told.emplace_back(session, waiting.client);
@@ -133,7 +141,9 @@ void HoldService::changed(const approve::Hold& hold) {
 }
 
 void HoldService::expire() {
-    for (const auto& hold : desk_.expire()) record_ended(hold.status.id, hold.request.session, "expired");
+    (void)desk_.expire();  // changed() is told of each
+    kept_.retry(records_);
+    ends_.settle();
 }
 
 void HoldService::record_opened(const model::HoldRequest& request, const model::HoldStatus& status) {
@@ -154,21 +164,8 @@ void HoldService::record_opened(const model::HoldRequest& request, const model::
             false});
 }
 
-void HoldService::record_ended(const std::string& id, const std::string& session, std::string_view state) {
-    std::string members;
-    JsonWriter(members).member("hold", id).member("state", state);
-    record({model::record_type::hold_ended, session, members, {}, false});
-}
-
 void HoldService::record(const model::RecordDraft& draft) {
-    // This thread may wait: a lane that is full for a moment loses nothing.
-    for (int attempt = 0; attempt < 200; ++attempt) {
-        const auto ticket = records_.append(draft);
-        if (ticket) return;
-        if (ticket.error().code != Errc::limit) return spdlog::error("recording {}: {}", draft.type, ticket.error().message);
-        std::this_thread::sleep_for(10ms);
-    }
-    spdlog::error("recording {}: the lane stays full", draft.type);
+    if (!kept_.retry(records_) || !records_.append(draft)) kept_.add(draft, system_clock().wall());
 }
 
 }  // namespace assent::app

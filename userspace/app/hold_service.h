@@ -12,7 +12,10 @@
 #include <variant>
 #include <vector>
 
+#include "app/hold_ends.h"
 #include "approve/desk.h"
+#include "base/limits.h"
+#include "model/kept_records.h"
 #include "model/record.h"
 
 namespace assent::app {
@@ -41,9 +44,12 @@ public:
     HoldService(const HoldService&) = delete;
     HoldService& operator=(const HoldService&) = delete;
 
-    void start();
+    // Records first what ended before, as far as the log does not know it.
+    [[nodiscard]] Result<> start(const std::filesystem::path& log_folder);
     // Answers nothing more when it returns.
     void stop();
+    // After stop(), and after the log was closed: notes what has become durable. Gives how many records were not taken.
+    std::size_t finish();
 
     // Thread: any. Answered once with a HoldStatus or HoldFailed, and with a HoldStatus at each later change until the
     // session leaves or the hold has ended.
@@ -67,12 +73,14 @@ private:
     void changed(const approve::Hold& hold);
     void expire();
     void record_opened(const model::HoldRequest& request, const model::HoldStatus& status);
-    void record_ended(const std::string& id, const std::string& session, std::string_view state);
     void record(const model::RecordDraft& draft);
 
     approve::Desk& desk_;
     model::RecordSink& records_;
     std::map<std::string, Waiting> waiting_;  // by session; the service's thread only
+    std::map<std::string, std::string> used_by_;  // session by hold, until its end is recorded; the service's thread only
+    HoldEnds ends_;
+    model::KeptRecords kept_{limits::records_kept};  // the service's thread only
 
     std::mutex mutex_;
     std::condition_variable has_tasks_;

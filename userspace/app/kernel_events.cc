@@ -155,13 +155,13 @@ void KernelEvents::look_after() {
         JsonWriter(members).member("left_out", count);
         record(type, members);
     }
+    kept_.retry(parts_.records);
     parts_.every_second();
 }
 
 void KernelEvents::record(std::string_view type, const std::string& members) {
-    if (const auto ticket = parts_.records.append({type, {}, members, {}, false}); !ticket) {
-        spdlog::warn("recording {}: {}", type, ticket.error().message);
-    }
+    const model::RecordDraft draft{type, {}, members, {}, false};
+    if (!kept_.retry(parts_.records) || !parts_.records.append(draft)) kept_.add(draft, system_clock().wall());
 }
 
 }  // namespace assent::app

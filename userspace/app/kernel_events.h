@@ -8,8 +8,10 @@
 #include <thread>
 
 #include "app/rate_limit.h"
+#include "base/limits.h"
 #include "kernel/names.h"
 #include "kernel/redirect.h"
+#include "model/kept_records.h"
 #include "model/record.h"
 #include "policy/policy.h"
 
@@ -32,6 +34,8 @@ public:
 
     void start();
     void stop();
+    // After stop(): how many records the log did not take.
+    [[nodiscard]] std::size_t kept_count() const noexcept { return kept_.count(); }
     // The policy is new: its targets' names are looked up soon. Thread: any.
     void look_up_names() { is_lookup_wanted_ = true; }
 
@@ -44,6 +48,7 @@ private:
     void record(std::string_view type, const std::string& members);
 
     Parts parts_;
+    model::KeptRecords kept_{limits::records_kept};  // its thread only
     RateLimit attempts_{10, 200};
     RateLimit lookups_{20, 400};
     std::pair<std::uint64_t, std::uint64_t> lost_before_{};

@@ -1,12 +1,11 @@
 #include "app/policy_keeper.h"
 
-#include <fstream>
-
 #include <spdlog/spdlog.h>
 
 #include "app/state_folder.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "policy/policy_files.h"
 
 namespace assent::app {
 namespace {
@@ -140,12 +139,14 @@ std::vector<std::string> changes_on_disk(const policy::Policy& policy, const fs:
         if (seen.size() > limits::policy_files || !is_policy_file(at->path()) || !at->is_regular_file(error)) continue;
         const std::string name = at->path().lexically_relative(directory).string();
         seen[name] = true;
-        std::ifstream in(at->path(), std::ios::binary);
-        const std::string text((std::istreambuf_iterator<char>(in)), {});
+        std::vector<policy::Diagnostic> unreadable;
+        const auto text = policy::read_text_file(at->path(), name, unreadable);
+        for (const auto& mistake : unreadable) changes.push_back(mistake.to_text());
+        if (!text) continue;
         const auto loaded = policy.files().find(name);
         if (loaded == policy.files().end())
             changes.push_back(name + " was added and is not loaded; `assent policy reload` loads it");
-        else if (loaded->second != text)
+        else if (loaded->second != *text)
             changes.push_back(name + " was edited and is not loaded; `assent policy reload` loads it");
     }
     for (const auto& [name, text] : policy.files()) {

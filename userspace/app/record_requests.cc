@@ -1,12 +1,12 @@
 #include "app/record_requests.h"
 
-#include <algorithm>
 #include <memory>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
-#include "record/reader.h"
+#include "record/filters.h"
 #include "record/replay.h"
 #include "record/search.h"
 #include "record/session_list.h"
@@ -18,36 +18,7 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-constexpr std::size_t most_sessions = 10'000;
-constexpr std::size_t most_matches = 100'000;
-
-// A member of the request; empty when it is absent. Other types are the asker's mistake.
-Result<std::string> text_of(const json& request, const char* key) {
-    const auto found = request.find(key);
-    if (found == request.end() || found->is_null()) return std::string();
-    if (!found->is_string()) return fail(Errc::invalid, fmt::format("'{}' has to be a text", key));
-    return found->get<std::string>();
-}
-
-Result<std::size_t> limit_of(const json& request, std::size_t standard, std::size_t most) {
-    const auto found = request.find("limit");
-    if (found == request.end() || found->is_null()) return standard;
-    if (!found->is_number_unsigned() || found->get<std::uint64_t>() == 0 || found->get<std::uint64_t>() > most) {
-        return fail(Errc::invalid, fmt::format("'limit' has to be a number from 1 to {}", most));
-    }
-    return found->get<std::size_t>();
-}
-
-Result<std::optional<WallTime>> since_of(const json& request, WallTime now) {
-    const auto text = text_of(request, "since");
-    if (!text) return std::unexpected(text.error());
-    if (text->empty()) return std::nullopt;
-    const auto since = record::parse_time(*text, now);
-    if (!since)
-        return fail(Errc::invalid,
-                    fmt::format("'{}' is no time: write 2026-11-22, 2026-11-22T14:29, or an age such as 12h or 7d", *text));
-    return since;
-}
+constexpr auto look_every = std::chrono::milliseconds(250);  // for what a followed session did since
 
 // Records the look, or says why it may not be. `about` is what was looked at: members of the record.
 Result<> record_look(const RecordRequests& deps, const Peer& peer, std::string_view what, std::string_view about) {
@@ -82,22 +53,14 @@ json list_live(const RecordRequests& deps, const record::SessionFilter& filter, 
 }
 
 Result<json> list(const RecordRequests& deps, const Peer& peer, const json& request, const Emit& emit) {
-    record::SessionFilter filter;
-    const auto since = since_of(request, deps.clock.wall());
-    if (!since) return std::unexpected(since.error());
-    const auto agent = text_of(request, "agent");
-    if (!agent) return std::unexpected(agent.error());
-    const auto target = text_of(request, "target");
-    if (!target) return std::unexpected(target.error());
-    const auto limit = limit_of(request, filter.limit, most_sessions);
-    if (!limit) return std::unexpected(limit.error());
-    filter = {*since, *agent, *target, *limit};
+    const auto filter = record::session_filter(request, deps.clock.wall());
+    if (!filter) return std::unexpected(filter.error());
     const bool is_live = request.contains("live") && request["live"] == true;
     std::string about;
-    JsonWriter(about).member("live", is_live).member("agent", *agent).member("target", *target);
+    JsonWriter(about).member("live", is_live).member("agent", filter->agent).member("target", filter->target);
     if (auto looked = record_look(deps, peer, "sessions", about); !looked) return std::unexpected(looked.error());
-    if (is_live) return list_live(deps, filter, emit);
-    auto found = record::list_sessions(deps.folder, filter);
+    if (is_live) return list_live(deps, *filter, emit);
+    auto found = record::list_sessions(deps.folder, *filter);
     if (!found) return std::unexpected(found.error());
     for (const json& session : found->sessions) {
         if (!emit({{"session", session}})) break;
@@ -106,7 +69,7 @@ Result<json> list(const RecordRequests& deps, const Peer& peer, const json& requ
 }
 
 Result<json> replay(const RecordRequests& deps, const Peer& peer, const json& request, const Emit& emit) {
-    const auto asked = text_of(request, "session");
+    const auto asked = record::text_member(request, "session");
     if (!asked) return std::unexpected(asked.error());
     if (asked->empty()) return fail(Errc::invalid, "say which session: `assent sessions` lists them");
     std::string about;
@@ -115,30 +78,28 @@ Result<json> replay(const RecordRequests& deps, const Peer& peer, const json& re
     if (auto looked = record_look(deps, peer, "replay", about); !looked) return std::unexpected(looked.error());
     const auto session = record::find_session(deps.folder, *asked);
     if (!session) return std::unexpected(session.error());
-    const auto replayed = record::replay_session(deps.folder, *session, [&emit](const json& event) {
-        return emit({{"event", event}});
-    });
+    const bool is_followed = request.contains("follow") && request["follow"] == true;
+    const auto wait = [&emit] {
+        std::this_thread::sleep_for(look_every);
+        return emit(json());  // the client may have left
+    };
+    const auto replayed = record::replay_session(
+        deps.folder, *session,
+        [&emit](const json& event) {
+            return emit({{"event", event}});
+        },
+        is_followed ? std::function<bool()>(wait) : std::function<bool()>());
     if (!replayed) return std::unexpected(replayed.error());
     return json{{"session", *session}};
 }
 
 Result<json> search(const RecordRequests& deps, const Peer& peer, const json& request, const Emit& emit) {
-    record::SearchFilter filter;
-    const auto text = text_of(request, "text");
-    if (!text) return std::unexpected(text.error());
-    const auto since = since_of(request, deps.clock.wall());
-    if (!since) return std::unexpected(since.error());
-    const auto session = text_of(request, "session");
-    if (!session) return std::unexpected(session.error());
-    const auto agent = text_of(request, "agent");
-    if (!agent) return std::unexpected(agent.error());
-    const auto limit = limit_of(request, filter.limit, most_matches);
-    if (!limit) return std::unexpected(limit.error());
-    filter = {*text, *since, *session, *agent, *limit};
+    const auto filter = record::search_filter(request, deps.clock.wall());
+    if (!filter) return std::unexpected(filter.error());
     std::string about;
-    JsonWriter(about).member("text", *text).member("in_session", *session).member("agent", *agent);
+    JsonWriter(about).member("text", filter->text).member("in_session", filter->session).member("agent", filter->agent);
     if (auto looked = record_look(deps, peer, "search", about); !looked) return std::unexpected(looked.error());
-    const auto found = record::search_records(deps.folder, filter, [&emit](const json& match) {
+    const auto found = record::search_records(deps.folder, *filter, [&emit](const json& match) {
         return emit({{"match", match}});
     });
     if (!found) return std::unexpected(found.error());

@@ -23,10 +23,12 @@ struct RecordRequests {
 };
 
 // Before server.start(). For root and the people in `decide`; never for agents. The verbs:
-//   sessions {live?, since?, agent?, target?, limit?}  each as {"session": …}; the answer is {"count", "warnings"}
-//   replay   {session}                                 each record as {"event": …}; the answer is {"session": whole id}
-//   search   {text, since?, session?, agent?, limit?}  each as {"match": …}; the answer is {"count", "is_cut", "warnings"}
-// `since` is as record/reader.h parse_time() takes it.
+//   sessions {live?, …}         each as {"session": …}; the answer is {"count", "warnings"}
+//   replay   {session, follow?} each record as {"event": …}; the answer is {"session": whole id}. With `follow` it comes
+//   when
+//                               the session has closed; until then nulls ask whether the client is still there.
+//   search   {text, …}          each as {"match": …}; the answer is {"count", "is_cut", "warnings"}
+// What narrows them is in record/filters.h.
 void add_record_requests(control::Server& server, RecordRequests deps);
 
 }  // namespace assent::app

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
@@ -12,6 +13,9 @@ namespace assent::app {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* run_note_name = "running.json";
+constexpr std::size_t run_note_size = 4096;
 
 Result<> make_folder(const fs::path& folder, mode_t mode) {
     std::error_code error;
@@ -90,6 +94,43 @@ Result<> save_last_good(const fs::path& state, const std::map<std::string, std::
     if (error) return fail_errno("renaming " + fresh.string(), error.value());
     fs::remove_all(old, error);
     return {};
+}
+
+std::string RunNote::left_by_the_one_before(const fs::path& state) {
+    std::ifstream in(state / run_note_name);
+    std::string line;
+    std::getline(in, line);
+    return line.substr(0, line.find_last_not_of(' ') + 1);
+}
+
+Result<> RunNote::begin(const fs::path& state, std::string_view members) {
+    file_ = state / run_note_name;
+    members_ = members;
+    out_.reset(::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!out_.is_open()) return fail_errno("opening " + file_.string(), errno);
+    return write();
+}
+
+Result<> RunNote::add(std::string_view members) {
+    if (!out_.is_open()) return {};
+    members_.append(",").append(members);
+    return write();
+}
+
+// Always over the same bytes.
+Result<> RunNote::write() {
+    std::string text = "{" + members_ + "}";
+    text.resize(run_note_size - 1, ' ');
+    text.push_back('\n');
+    if (::pwrite(out_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) || ::fsync(out_.get()) != 0)
+        return fail_errno("writing " + file_.string(), errno);
+    return {};
+}
+
+void RunNote::remove() {
+    if (!out_.is_open()) return;
+    ::unlink(file_.c_str());
+    out_.reset();
 }
 
 Result<> take_detached_notes(const fs::path& state, const std::function<Result<>(const std::string& line)>& each) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "policy/settings.h"
 
@@ -28,5 +29,27 @@ namespace assent::app {
 // handed over keeps the file.
 [[nodiscard]] Result<> take_detached_notes(const std::filesystem::path& state,
                                            const std::function<Result<>(const std::string& line)>& each);
+
+// A file that is there for as long as a daemon runs, or when one did not stop in order: JSON that says when it started and,
+// if it could, what it left unwritten. Its place on the disk is taken at the start, so that a full one does not keep it
+// silent.
+class RunNote {
+public:
+    // What the daemon before left; empty when it stopped in order, or there was none.
+    [[nodiscard]] static std::string left_by_the_one_before(const std::filesystem::path& state);
+    // Replaces it by that of this process. `members` are JSON members, at most 2 KiB.
+    [[nodiscard]] Result<> begin(const std::filesystem::path& state, std::string_view members);
+    // It stopped in order: removes the file.
+    void remove();
+    // It could not write everything: adds these members.
+    [[nodiscard]] Result<> add(std::string_view members);
+
+private:
+    [[nodiscard]] Result<> write();
+
+    std::filesystem::path file_;
+    Fd out_;
+    std::string members_;
+};
 
 }  // namespace assent::app

@@ -169,6 +169,8 @@ void Worker::accepted(Fd socket) {
     const auto origin = services_.origin_of(socket.get());
     if (!origin) return refuse(origin.error().message, nullptr);
     if (is_draining_) return refuse("the service is stopping", &*origin);
+    // Each would leave records behind it, too.
+    if (kept_.is_over_limit()) return refuse("records cannot be written, and too many wait", &*origin);
     if (flows_.size() >= limits::flows_per_thread) return refuse("too many flows are open", &*origin);
     auto description = describe(*origin);
     if (!description) return refuse(description.error().message, &*origin);
@@ -198,12 +200,12 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
         if (credential == nullptr)
             return fail(Errc::internal, "the credential '" + target->credential + "' is not in the policy");
         auto password = secrets::read_secret(credential->password_file);
-        if (!password)
-            return fail(Errc::unavailable, "the credential '" + target->credential + "': " + password.error().message);
-        flow.credential = session::Credential{credential->user, std::move(*password)};
+        // The session says so to its agent, and to the record.
+        if (!password) flow.credential_failure = "the credential '" + target->credential + "': " + password.error().message;
+        if (password) flow.credential = session::Credential{credential->user, std::move(*password)};
     }
     // An agent's own SCRAM cannot be passed from a TLS connection to another one: servers see it as a downgrade.
-    const bool may_offer = flow.credential.has_value() || target->tls == policy::UpstreamTls::disable;
+    const bool may_offer = !target->credential.empty() || target->tls == policy::UpstreamTls::disable;
     flow.offers_tls = may_offer && target_tls_.towards_agent(*target, origin.asked_for).has_value();
     return flow;
 }
@@ -222,6 +224,17 @@ void Worker::refuse(std::string_view why, const kernel::Origin* origin) {
     }
     if (!records_->append({model::record_type::flow_refused, {}, members, {}, false})) ++refusals_left_out_;
     spdlog::warn("a connection is refused: {}", why);
+}
+
+void Worker::tell(const model::RecordDraft& draft) {
+    retry_kept();
+    if (!kept_.is_empty() || !records_->append(draft)) kept_.add(draft, clock().wall());
+    kept_count_.store(kept_.count(), std::memory_order_relaxed);
+}
+
+void Worker::retry_kept() {
+    if (!kept_.is_empty()) kept_.retry(*records_);
+    kept_count_.store(kept_.count(), std::memory_order_relaxed);
 }
 
 // ---- what flows need
@@ -258,7 +271,7 @@ void Worker::cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) {
     JsonWriter(members)
         .member("event", "cancel_ignored")
         .member("detail", key ? "the key is of another agent's session" : "no session has this key");
-    (void)records_->append({model::record_type::flow_event, flow.id(), members, {}, false});
+    tell({model::record_type::flow_event, flow.id(), members, {}, false});
     loop_->post([this, id = flow.id()] {
         if (Flow* cancelling = find(id)) cancelling->cancel_done();
     });
@@ -267,7 +280,7 @@ void Worker::cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) {
 void Worker::cancel_upstream(Flow& flow, const CancelKey& key) {
     std::string members;
     JsonWriter(members).member("event", "cancel").member("detail", key.session);
-    (void)records_->append({model::record_type::flow_event, flow.id(), members, {}, false});
+    tell({model::record_type::flow_event, flow.id(), members, {}, false});
     key.owner->cancel_session(key.session);
     const std::uint64_t number = ++cancel_count_;
     auto done = [this, id = flow.id(), number](std::string_view why) {
@@ -303,6 +316,7 @@ void Worker::ended(Flow& flow) { ended_.push_back(&flow); }
 
 void Worker::records_moved(bool for_all) {
     has_records_moved_ = false;
+    retry_kept();
     std::vector<Flow*> told(waiting_.begin(), waiting_.end());
     if (for_all) {
         told.clear();
@@ -318,9 +332,11 @@ void Worker::round() {
         waiting_.erase(flow);
         services_.holds.session_ended(flow->id());
         if (flow->cancel_secret() != 0) services_.cancel_keys.remove(flow->cancel_secret());
+        kept_.take(flow->leave_records());
         flows_.erase(std::string(flow->id()));
     }
     flow_count_.store(flows_.size(), std::memory_order_relaxed);
+    kept_count_.store(kept_.count(), std::memory_order_relaxed);
 }
 
 void Worker::every_second() {

@@ -20,6 +20,7 @@
 #include "app/target_tls.h"
 #include "app/upstream_cancel.h"
 #include "base/digest.h"
+#include "base/limits.h"
 #include "kernel/redirect.h"
 #include "policy/policy.h"
 #include "record/log.h"
@@ -59,6 +60,8 @@ public:
     void set_policy(std::shared_ptr<const policy::Policy> policy);
     void drain();  // accepts no more, and ends sessions as they become idle
     [[nodiscard]] std::size_t flow_count() const noexcept { return flow_count_.load(std::memory_order_relaxed); }
+    // Records of what has ended that the log has not taken yet.
+    [[nodiscard]] std::size_t kept_count() const noexcept { return kept_count_.load(std::memory_order_relaxed); }
     // JSON objects of the sessions; waits for the worker. And their ids only.
     [[nodiscard]] std::vector<std::string> describe_sessions();
     [[nodiscard]] std::vector<std::string> session_ids();
@@ -88,6 +91,9 @@ private:
     void accepted(Fd socket);
     [[nodiscard]] Result<session::Flow> describe(const kernel::Origin& origin) const;
     void refuse(std::string_view why, const kernel::Origin* origin);
+    // Records what has happened; kept until the log takes it.
+    void tell(const model::RecordDraft& draft);
+    void retry_kept();
     void cancel_upstream(Flow& flow, const CancelKey& key);
     void records_moved(bool for_all);
     void round();
@@ -116,6 +122,8 @@ private:
     std::size_t refusals_this_second_ = 0;
     std::size_t refusals_left_out_ = 0;
     bool is_draining_ = false;
+    model::KeptRecords kept_{limits::records_kept};  // of flows that have ended, and of this worker itself
+    std::atomic<std::size_t> kept_count_ = 0;
 
     pthread_t thread_{};
     bool is_started_ = false;

@@ -80,6 +80,11 @@ public:
     // found it first). Call about once a second.
     [[nodiscard]] virtual std::vector<Hold> expire() = 0;
 
+    // Those that have ended (used, denied, expired, cancelled, revoked) and were never given to ends_recorded(), oldest
+    // first.
+    [[nodiscard]] virtual Result<std::vector<Hold>> unrecorded_ends() const = 0;
+    [[nodiscard]] virtual Result<> ends_recorded(const std::vector<std::string>& ids) = 0;
+
     // The whole id, or a beginning of it that fits one hold only (three characters after "h-" at least).
     [[nodiscard]] virtual Result<Hold> find(std::string_view id_or_prefix) const = 0;
     // Those that wait, oldest first; or all, newest first.

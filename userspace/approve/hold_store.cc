@@ -10,7 +10,7 @@ namespace assent::approve {
 namespace {
 
 // One entry takes user_version from its index to the next. Never change one that has been released.
-constexpr std::array<const char*, 1> migrations = {R"(
+constexpr std::array<const char*, 2> migrations = {R"(
 CREATE TABLE holds (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -39,6 +39,11 @@ CREATE TABLE acts (
     acted_us INTEGER NOT NULL,
     PRIMARY KEY (hold, approval, approves)
 ) STRICT;
+)",
+                                                   R"(
+ALTER TABLE holds ADD COLUMN is_end_recorded INTEGER NOT NULL DEFAULT 0;
+UPDATE holds SET is_end_recorded = 1 WHERE state NOT IN ('waiting', 'approved');
+CREATE INDEX unrecorded_ends ON holds (number) WHERE is_end_recorded = 0 AND state NOT IN ('waiting', 'approved');
 )"};
 
 #define ASSENT_HOLD_COLUMNS "number, id, digest, state, opened_us, deadline_us, decided_us, decided_by, reason, request"
@@ -205,11 +210,14 @@ Result<std::optional<Hold>> HoldStore::latest_of(const Digest& digest) const {
 }
 
 Result<std::vector<Hold>> HoldStore::list(Which which, std::size_t limit) const {
-    const char* sql = which == Which::waiting ? "SELECT " ASSENT_HOLD_COLUMNS
-                                                " FROM holds WHERE state = 'waiting' ORDER BY number LIMIT ?"
-                      : which == Which::open ? "SELECT " ASSENT_HOLD_COLUMNS
-                                               " FROM holds WHERE state IN ('waiting', 'approved') ORDER BY number LIMIT ?"
-                                             : "SELECT " ASSENT_HOLD_COLUMNS " FROM holds ORDER BY number DESC LIMIT ?";
+    const char* sql =
+        which == Which::waiting ? "SELECT " ASSENT_HOLD_COLUMNS " FROM holds WHERE state = 'waiting' ORDER BY number LIMIT ?"
+        : which == Which::open  ? "SELECT " ASSENT_HOLD_COLUMNS
+                                 " FROM holds WHERE state IN ('waiting', 'approved') ORDER BY number LIMIT ?"
+        : which == Which::unrecorded
+            ? "SELECT " ASSENT_HOLD_COLUMNS
+              " FROM holds WHERE is_end_recorded = 0 AND state NOT IN ('waiting', 'approved') ORDER BY number LIMIT ?"
+            : "SELECT " ASSENT_HOLD_COLUMNS " FROM holds ORDER BY number DESC LIMIT ?";
     Statement statement(database_->prepare(sql));
     statement.bind(static_cast<std::int64_t>(limit));
     std::vector<Hold> holds;
@@ -221,6 +229,16 @@ Result<std::vector<Hold>> HoldStore::list(Which which, std::size_t limit) const 
         if (!hold) return std::unexpected(std::move(hold.error()));
         holds.push_back(std::move(*hold));
     }
+}
+
+Result<> HoldStore::note_ends_recorded(const std::vector<std::string>& ids) {
+    auto transaction = begin();
+    if (!transaction) return std::unexpected(std::move(transaction.error()));
+    for (const std::string& id : ids) {
+        Statement statement(database_->prepare("UPDATE holds SET is_end_recorded = 1 WHERE id = ?"));
+        if (auto done = statement.bind(std::string_view(id)).run(); !done) return done;
+    }
+    return (*transaction)->commit();
 }
 
 Result<> HoldStore::forget_before(WallTime when) {

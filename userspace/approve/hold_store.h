@@ -30,9 +30,11 @@ public:
     // Two at most: enough to know that a beginning is not unique.
     [[nodiscard]] Result<std::vector<std::string>> ids_beginning(std::string_view beginning) const;
     [[nodiscard]] Result<std::optional<Hold>> latest_of(const Digest& digest) const;
-    // Oldest first: those that wait, or those that wait or are approved (open); newest first: all.
-    enum class Which { waiting, open, all };
+    // Oldest first: those that wait, those that wait or are approved (open), those whose end is not noted as recorded;
+    // newest first: all.
+    enum class Which { waiting, open, unrecorded, all };
     [[nodiscard]] Result<std::vector<Hold>> list(Which which, std::size_t limit) const;
+    [[nodiscard]] Result<> note_ends_recorded(const std::vector<std::string>& ids);
     // Deletes what ended before this moment.
     [[nodiscard]] Result<> forget_before(WallTime when);
 

@@ -124,6 +124,14 @@ public:
         return locked([&] { return expire_locked(); });
     }
 
+    Result<std::vector<Hold>> unrecorded_ends() const override {
+        const std::scoped_lock lock(mutex_);
+        return store_->list(HoldStore::Which::unrecorded, limits::open_holds);
+    }
+    Result<> ends_recorded(const std::vector<std::string>& ids) override {
+        const std::scoped_lock lock(mutex_);
+        return store_->note_ends_recorded(ids);
+    }
     Result<Hold> find(std::string_view id_or_prefix) const override;
     std::vector<Hold> list(bool only_waiting, std::size_t limit) const override;
     std::size_t waiting_count() const override;

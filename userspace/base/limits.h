@@ -49,6 +49,7 @@ inline constexpr std::size_t catalog_relations = 20'000;  // a session's; when f
 
 // Records. A full lane stops reading from the agent.
 inline constexpr std::size_t record_lane_bytes = 4 * MiB;
+inline constexpr std::size_t records_kept = 16 * MiB;  // a thread, while the log takes none; full: no new flows
 inline constexpr std::size_t record_body_text = 1 * MiB;
 inline constexpr std::size_t record_body_result = 64 * KiB;  // masked results kept of one command
 inline constexpr std::size_t segment_size = 64 * MiB;

@@ -1,35 +1,15 @@
 #include "base/shown_text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
 
+#include <fmt/format.h>
+
+#include "base/utf8.h"
+
 namespace assent {
 namespace {
-
-struct Decoded {
-    char32_t code = 0;
-    std::size_t size = 0;  // 0: not valid UTF-8 here
-};
-
-Decoded decode(std::string_view text) {
-    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = at(0);
-    if (lead < 0x80) return {lead, 1};
-    const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() < size) return {};
-    char32_t code = lead & (0xFFU >> (size + 1));
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((at(i) & 0xC0U) != 0x80U) return {};
-        code = (code << 6U) | (at(i) & 0x3FU);
-    }
-    const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    if (overlong || surrogate || code > 0x10FFFF) return {};
-    return {code, size};
-}
 
 // Controls, format characters, separators that break lines, private use, and fillers that show nothing.
 bool hides(char32_t c) {
@@ -48,7 +28,7 @@ std::string shown_text(std::string_view text, Lines lines) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const Decoded decoded = decode(text);
+        const Utf8Character decoded = decode_utf8(text);
         if (decoded.size == 0) {
             fmt::format_to(std::back_inserter(out), "\\x{:02X}", static_cast<unsigned char>(text[0]));
             text.remove_prefix(1);
@@ -80,7 +60,7 @@ void append_json_string(std::string& out, std::string_view text) {
         } else if (static_cast<unsigned char>(c) < 0x20) {
             fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
             text.remove_prefix(1);
-        } else if (const Decoded decoded = decode(text); decoded.size == 0) {
+        } else if (const Utf8Character decoded = decode_utf8(text); decoded.size == 0) {
             out += "\xEF\xBF\xBD";
             text.remove_prefix(1);
         } else {

@@ -82,6 +82,16 @@ std::string unknown_verb(const CLI::App& app, int argc, const char* const* argv)
     return {};
 }
 
+// "assent policy explain": as far as the verbs were understood.
+std::string words_of(const CLI::App& app) {
+    std::string words = "assent";
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+        at = at->get_subcommands().front();
+        words += " " + at->get_name();
+    }
+    return words;
+}
+
 int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* argv) {
     try {
         app.parse(argc, argv);
@@ -94,7 +104,7 @@ int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* 
         } else {
             std::string what = unknown_verb(app, argc, argv);
             if (what.empty()) what = mistake.what();
-            context.print_error(Error{Errc::invalid, what + "; see `assent --help`"});
+            context.print_error(Error{Errc::invalid, what + "; see `" + words_of(app) + " --help`"});
         }
         return exit_usage;
     }

@@ -187,6 +187,8 @@ std::string Story::opened(const json& event) {
 std::string Story::tell(const json& event) {
     namespace record_type = model::record_type;
     const std::string type = text_of(event, "type");
+    // What denied it was told before.
+    if (type == record_type::hold_ended && text_of(event, "state") == "denied") return {};
     if (type == "warning") return fmt::format("{}{}\n", indent, shown_text(text_of(event, "message")));
     std::string line = moment(event);
     if (type == record_type::flow_opened) return opened(event) + line + "opened\n";

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/shown_text.h"
+#include "cli/daemon.h"
 #include "cli/verb.h"
 #include "control/client.h"
 #include "policy/explain.h"
@@ -15,6 +16,7 @@
 #include "policy/policy_files.h"
 #include "policy/policy_test.h"
 #include "policy/timestamp.h"
+#include "secrets/credential_check.h"
 
 namespace assent::cli {
 namespace {
@@ -36,10 +38,6 @@ struct PolicyOptions {
 };
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-void print_json(const nlohmann::json& json) {
-    print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-}
 
 nlohmann::json to_json(const std::vector<Diagnostic>& mistakes) {
     nlohmann::json out = nlohmann::json::array();
@@ -83,18 +81,22 @@ void check(const PolicyOptions& options, Context& context) {
     if (!loaded) mistakes = loaded.error();
     if (loaded && settings) mistakes = (*loaded)->check_against(*settings);
     context.exit_code = mistakes.empty() ? exit_ok : exit_failed;
+    // Those of the host that will load it: elsewhere they may well be missing, so they are no mistakes.
+    const auto warnings = loaded ? secrets::unreadable_credentials(**loaded) : std::vector<std::string>();
     const std::size_t file_count = loaded ? (*loaded)->files().size() : 0;
     if (context.is_json) {
-        nlohmann::json answer = {{"ok", mistakes.empty()}, {"mistakes", to_json(mistakes)}};
+        nlohmann::json answer = {{"ok", mistakes.empty()}, {"mistakes", to_json(mistakes)}, {"warnings", warnings}};
         if (loaded) answer["files"] = file_count;
-        print_json(answer);
+        print_json_line(answer);
         return;
     }
     print_mistakes(mistakes, stdout);
+    for (const auto& warning : warnings) std::fputs(fmt::format("warning, here: {}\n", shown_text(warning)).c_str(), stderr);
     if (mistakes.empty()) {
         print(fmt::format("{}: {} files, no mistakes\n", directory.string(), file_count));
     } else {
-        const std::string summary = fmt::format("{} mistakes; this set would not be loaded\n", mistakes.size());
+        const std::string summary =
+            fmt::format("{} mistake{}; this set would not be loaded\n", mistakes.size(), mistakes.size() == 1 ? "" : "s");
         std::fwrite(summary.data(), 1, summary.size(), stderr);
     }
 }
@@ -102,7 +104,7 @@ void check(const PolicyOptions& options, Context& context) {
 void refuse_mistakes(const std::vector<Diagnostic>& mistakes, Context& context) {
     context.exit_code = exit_usage;
     if (context.is_json) {
-        print_json({{"error", "the policy has mistakes"}, {"mistakes", to_json(mistakes)}});
+        print_json_line({{"error", "the policy has mistakes"}, {"mistakes", to_json(mistakes)}});
     } else {
         print_mistakes(mistakes, stderr);
     }
@@ -122,7 +124,7 @@ void test(const PolicyOptions& options, Context& context) {
                                 {"name", failure.name},
                                 {"differences", failure.differences}});
         }
-        print_json({{"passed", results->passed}, {"failed", results->failures.size()}, {"failures", failures}});
+        print_json_line({{"passed", results->passed}, {"failed", results->failures.size()}, {"failures", failures}});
         return;
     }
     for (const auto& failure : results->failures) {
@@ -179,7 +181,7 @@ void explain(const PolicyOptions& options, Context& context) {
         return;
     }
     if (context.is_json) {
-        print_json(explained->to_json());
+        print_json_line(explained->to_json());
     } else {
         print(explained->to_text());
     }
@@ -198,7 +200,7 @@ void explain(const PolicyOptions& options, Context& context) {
 
 void builtin(Context& context) {
     if (context.is_json) {
-        print_json({{"builtin", Policy::builtin_text()}});
+        print_json_line({{"builtin", Policy::builtin_text()}});
     } else {
         print(std::string(Policy::builtin_text()));
     }
@@ -207,7 +209,7 @@ void builtin(Context& context) {
 void reload(Context& context) {
     auto answer = control::ask(context.control_socket(), {{"verb", "policy.reload"}});
     if (!answer) return context.print_error(answer.error());
-    if (context.is_json) return print_json(*answer);
+    if (context.is_json) return print_json_line(*answer);
     const auto& json = *answer;
     const auto revision = json.is_object() && json.contains("revision") ? json["revision"].dump() : std::string("?");
     const auto digest = json.is_object() && json.contains("digest") && json["digest"].is_string()

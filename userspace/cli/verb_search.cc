@@ -6,8 +6,7 @@
 #include "cli/daemon.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "record/reader.h"
-#include "record/search.h"
+#include "record/filters.h"
 
 namespace assent::cli {
 namespace {
@@ -17,8 +16,11 @@ using nlohmann::json;
 struct Options {
     std::string text;
     std::string since;
+    std::string until;
     std::string session;
     std::string agent;
+    std::string target;
+    std::string verdict;
     std::size_t limit = 1'000;
     std::string folder;
 };
@@ -27,19 +29,18 @@ using Each = std::function<bool(const json&)>;
 
 // The last line of the answer; nothing after an error that was printed.
 std::optional<json> ask(Context& context, const Options& options, const Each& each) {
+    const json request = {{"verb", "search"},         {"text", options.text},       {"since", options.since},
+                          {"until", options.until},   {"session", options.session}, {"agent", options.agent},
+                          {"target", options.target}, {"verdict", options.verdict}, {"limit", options.limit}};
     if (options.folder.empty()) {
-        const json request = {{"verb", "search"},           {"text", options.text},   {"since", options.since},
-                              {"session", options.session}, {"agent", options.agent}, {"limit", options.limit}};
         return ask_daemon(context, request, [&each](const json& message) { return each(member_of(message, "match")); });
     }
-    const auto since = record::parse_time(options.since, system_clock().wall());
-    if (!options.since.empty() && !since) {
-        context.print_error(
-            {Errc::invalid, "'" + options.since + "' is no time: write 2026-11-22, or an age such as 12h or 7d"});
+    const auto filter = record::search_filter(request, system_clock().wall());
+    if (!filter) {
+        context.print_error(filter.error());
         return std::nullopt;
     }
-    const auto found =
-        record::search_records(options.folder, {options.text, since, options.session, options.agent, options.limit}, each);
+    const auto found = record::search_records(options.folder, *filter, each);
     if (!found) {
         context.print_error(found.error());
         return std::nullopt;
@@ -75,7 +76,8 @@ void search(Context& context, const Options& options) {
     } else {
         table.print();
         if (flag_of(*answer, "is_cut"))
-            std::printf("There are more: narrow it by --since, --session or --agent, or give a larger --limit.\n");
+            std::printf(
+                "There are more: narrow it by --since, --session, --agent or --verdict, or give a larger --limit.\n");
     }
     if (number_of(*answer, "count") == 0) context.exit_code = exit_failed;
 }
@@ -89,9 +91,14 @@ void add_verb_search(CLI::App& app, Context& context) {
     verb->add_option("TEXT", options->text, "What to find; letters match in either case")->required()->type_name("");
     verb->add_option("--since", options->since, "Recorded then or later: 2026-11-22, 2026-11-22T14:29 (UTC), 90m, 12h, 7d")
         ->type_name("TIME");
+    verb->add_option("--until", options->until, "Recorded before then")->type_name("TIME");
     verb->add_option("--session", options->session, "Only in this session, or those whose ids begin so")
         ->type_name("SESSION");
     verb->add_option("--agent", options->agent, "Only of this agent")->type_name("NAME");
+    verb->add_option("--target", options->target, "Only in sessions at this target")->type_name("NAME");
+    verb->add_option("--verdict", options->verdict, "Only commands that were judged so")
+        ->type_name("WORD")
+        ->check(CLI::IsMember({"allow", "hold", "deny"}));
     verb->add_option("--limit", options->limit, "At most so many matches (1000)")
         ->type_name("N")
         ->check(CLI::Range(1, 100'000));
@@ -102,7 +109,7 @@ For root and the people in `decide` of this host's settings. Who looks, and for 
 
 Examples:
   assent search customers --since 7d
-  assent search 'drop table' --agent nightly --json
+  assent search 'drop table' --agent nightly --verdict deny --json
 
 Exit codes: 0 found, 1 not found, 4 you may not.)");
     verb->callback([&context, options] { search(context, *options); });

@@ -6,8 +6,7 @@
 #include "cli/daemon.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "record/reader.h"
-#include "record/session_list.h"
+#include "record/filters.h"
 
 namespace assent::cli {
 namespace {
@@ -17,8 +16,10 @@ using nlohmann::json;
 struct Options {
     bool is_live = false;
     std::string since;
+    std::string until;
     std::string agent;
     std::string target;
+    std::string verdict;
     std::size_t limit = 100;
     std::string folder;
 };
@@ -26,9 +27,10 @@ struct Options {
 // From the daemon, or from the folder itself; nothing after an error that was printed.
 std::optional<std::vector<json>> collect(Context& context, const Options& options, json& answer) {
     std::vector<json> sessions;
+    const json request = {{"verb", "sessions"},         {"live", options.is_live}, {"since", options.since},
+                          {"until", options.until},     {"agent", options.agent},  {"target", options.target},
+                          {"verdict", options.verdict}, {"limit", options.limit}};
     if (options.folder.empty()) {
-        const json request = {{"verb", "sessions"},     {"live", options.is_live},  {"since", options.since},
-                              {"agent", options.agent}, {"target", options.target}, {"limit", options.limit}};
         const auto end = ask_daemon(context, request, [&sessions](const json& message) {
             sessions.push_back(member_of(message, "session"));
             return true;
@@ -37,13 +39,12 @@ std::optional<std::vector<json>> collect(Context& context, const Options& option
         answer = *end;
         return sessions;
     }
-    const auto since = record::parse_time(options.since, system_clock().wall());
-    if (!options.since.empty() && !since) {
-        context.print_error(
-            {Errc::invalid, "'" + options.since + "' is no time: write 2026-11-22, or an age such as 12h or 7d"});
+    const auto filter = record::session_filter(request, system_clock().wall());
+    if (!filter) {
+        context.print_error(filter.error());
         return std::nullopt;
     }
-    auto found = record::list_sessions(options.folder, {since, options.agent, options.target, options.limit});
+    auto found = record::list_sessions(options.folder, *filter);
     if (!found) {
         context.print_error(found.error());
         return std::nullopt;
@@ -133,20 +134,25 @@ void add_verb_sessions(CLI::App& app, Context& context) {
     auto* since =
         verb->add_option("--since", options->since, "Opened then or later: 2026-11-22, 2026-11-22T14:29 (UTC), 90m, 12h, 7d")
             ->type_name("TIME");
+    auto* until = verb->add_option("--until", options->until, "Opened before then")->type_name("TIME");
     verb->add_option("--agent", options->agent, "Only of this agent")->type_name("NAME");
     verb->add_option("--target", options->target, "Only to this target")->type_name("NAME");
+    auto* verdict = verb->add_option("--verdict", options->verdict, "Only those with a command that was judged so")
+                        ->type_name("WORD")
+                        ->check(CLI::IsMember({"allow", "hold", "deny"}));
     verb->add_option("--limit", options->limit, "At most so many, the newest (100)")
         ->type_name("N")
         ->check(CLI::Range(1, 10'000));
     auto* folder =
         verb->add_option("--folder", options->folder, "Read this log without the daemon; such a look is not recorded")
             ->type_name("DIR");
-    live->excludes(since)->excludes(folder);
+    live->excludes(since)->excludes(until)->excludes(verdict)->excludes(folder);
     verb->footer(R"(
 For root and the people in `decide` of this host's settings. Who looks is recorded.
 
 Examples:
   assent sessions --since 12h --agent nightly
+  assent sessions --since 7d --verdict deny
   assent sessions --live
   assent replay 01m8…              what one of them did)");
     verb->callback([&context, options] { list(context, *options); });

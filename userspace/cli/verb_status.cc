@@ -54,6 +54,8 @@ void print_status(const json& status) {
     print_warnings("NOT LOADED: the policies on disk have mistakes; the ones below are in force:",
                    texts_of(policy, "not_loaded"));
     print_warnings("DEGRADED: this host cannot do all that assent relies on:", texts_of(status, "degradations"));
+    print_warnings("NO LOGIN: credentials cannot be read, so the sessions at their targets are refused:",
+                   texts_of(status, "credentials"));
     const auto governed = texts_of(status, "governed");
     Fields fields;
     fields.add("daemon", daemon_text(status));
@@ -72,7 +74,7 @@ bool is_troubled(const json& status) {
     const json& records = member_of(status, "records");
     const bool has_no_records = records.is_object() && !flag_of(records, "is_available");
     return has_no_records || !texts_of(member_of(status, "policy"), "not_loaded").empty() ||
-           !texts_of(status, "degradations").empty();
+           !texts_of(status, "degradations").empty() || !texts_of(status, "credentials").empty();
 }
 
 }  // namespace
@@ -80,9 +82,9 @@ bool is_troubled(const json& status) {
 void add_verb_status(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("status", "What the daemon does, and what is wrong first");
     verb->footer(R"(
-What weakens protection comes first: agents that are only observed, policy files that did not load, what this host cannot do.
+What weakens protection comes first: agents that are only observed, policy files that did not load, what this host cannot do, credentials that cannot be read.
 
-Exit codes: 0 all is well, 1 something is degraded, not loaded or cannot be recorded, 3 no daemon answers.)");
+Exit codes: 0 all is well, 1 something is degraded, not loaded, cannot be read or cannot be recorded, 3 no daemon answers.)");
     verb->callback([&context] {
         const auto status = ask_daemon(context, {{"verb", "status"}});
         if (!status) return;

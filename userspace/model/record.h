@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace assent::model {
 
@@ -46,6 +47,7 @@ struct RecordDraft {
     std::string_view members;  // JSON members without braces; must not use seq, time, type, session, bodies
     std::span<const RecordBody> bodies;
     bool is_urgent = false;  // somebody waits for it to be durable: sync as soon as possible
+    WallTime when{};         // of what happened earlier; absent: now
 };
 
 // Counts the drafts that one producer has appended, from 1.

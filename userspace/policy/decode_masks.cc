@@ -91,13 +91,18 @@ void decode_mask(const YamlNode& node, Decoding& decoding) {
     if (map.is_map()) decoding.content.masks.push_back(std::move(mask));
 }
 
+constexpr std::string_view last_day = "2200-12-31";  // read_timestamp() knows no later one
+
 // "2026-12-31": through the end of that day, in UTC.
 std::optional<WallTime> read_last_day(const YamlNode& node, Reporter& report) {
     const auto text = read_text(node, "'until'", report);
     if (!text) return std::nullopt;
     const auto start = read_timestamp(*text);
     if (start && text->size() == std::string_view("2026-12-31").size()) return *start + std::chrono::days(1);
-    report.mistake(node.at, fmt::format("'until' is a day as 2026-12-31, not '{}'", shown_text(*text)));
+    // Days have the same form in every year, so those beyond the clock are told from what is no day.
+    const bool is_far = text->size() == last_day.size() && *text > last_day && read_timestamp("2000" + text->substr(4));
+    report.mistake(node.at, is_far ? fmt::format("'until' is {} at the latest, not '{}'", last_day, shown_text(*text))
+                                   : fmt::format("'until' is a day as 2026-12-31, not '{}'", shown_text(*text)));
     return std::nullopt;
 }
 

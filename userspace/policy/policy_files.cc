@@ -36,7 +36,17 @@ std::vector<fs::path> files_below(const fs::path& directory, std::vector<Diagnos
             continue;
         }
         std::error_code kind_error;
-        if (walk->is_directory(kind_error) && !kind_error) continue;
+        if (walk->is_directory(kind_error) && !kind_error) {
+            // Neither is what it looks like, and rules that are not read protect nothing.
+            if (walk->is_symlink(kind_error)) {
+                mistakes.push_back(
+                    {walk->path().string(), 0, 0, "is a link to a directory, which is not followed; put the files here"});
+            } else if (walk->path().filename().string().ends_with(".yaml")) {
+                mistakes.push_back(
+                    {walk->path().string(), 0, 0, "is a directory, and has the name of a policy file; rename it"});
+            }
+            continue;
+        }
         out.push_back(walk->path());
         if (out.size() > limits::policy_files * 4) {
             mistakes.push_back({directory.string(), 0, 0, "holds too many files to be a policy directory"});

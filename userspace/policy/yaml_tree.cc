@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 #include <stdexcept>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <yaml-cpp/anchor.h>
@@ -11,9 +12,12 @@
 
 #include "base/limits.h"
 #include "base/shown_text.h"
+#include "base/utf8.h"
 
 namespace assent::policy {
 namespace {
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 // Leaves yaml-cpp from inside its callbacks; caught in parse_yaml.
 struct Refused : std::runtime_error {
@@ -45,6 +49,7 @@ public:
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
         refuse_anchor(mark, anchor);
         refuse_tag(mark, tag);
+        refuse_open_quote(mark);
         YamlNode node;
         node.kind = YamlNode::Kind::text;
         node.at = position_of(mark);
@@ -70,6 +75,7 @@ private:
         YamlNode node;
         bool has_key = false;
         YamlMember member;
+        std::unordered_map<std::string, std::uint32_t> lines;  // of keys
     };
 
     void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlNode::Kind kind) {
@@ -104,18 +110,22 @@ private:
             parent.has_key = false;
             if (node.kind == YamlNode::Kind::empty) node.at = parent.member.key_at;  // nothing is nowhere
             parent.member.value = std::move(node);
-            add_member(parent.node, std::move(parent.member));
+            add_member(parent);
         }
     }
-    void add_member(YamlNode& map, YamlMember member) {
-        const auto same =
-            std::find_if(map.members.begin(), map.members.end(), [&](const auto& other) { return other.key == member.key; });
-        if (same != map.members.end()) {
-            report_.mistake(member.key_at, fmt::format("duplicate key '{}'; it is first at line {}", shown_text(member.key),
-                                                       same->key_at.line));
+    void add_member(Open& map) {
+        YamlMember& member = map.member;
+        if (member.key == "<<") {
+            report_.mistake(member.key_at, "merge keys (<<) are not used in these files; write the keys out");
             return;
         }
-        map.members.push_back(std::move(member));
+        const auto [first, is_new] = map.lines.emplace(member.key, member.key_at.line);
+        if (!is_new) {
+            report_.mistake(member.key_at, fmt::format("duplicate key '{}'; it is first at line {}", shown_text(member.key),
+                                                       first->second));
+            return;
+        }
+        map.node.members.push_back(std::move(member));
     }
     static void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
         if (anchor != YAML::NullAnchor)
@@ -126,17 +136,28 @@ private:
         if (!tag.empty() && tag != "?" && tag != "!")
             throw Refused(position_of(mark), "tags (!name) are not used in these files");
     }
+    // yaml-cpp takes a quote that is never closed to the end of the file, with all that stands there.
+    void refuse_open_quote(const YAML::Mark& mark) const {
+        const std::string_view rest = rest_at(mark);
+        if (rest.empty() || (rest.front() != '"' && rest.front() != '\'')) return;
+        const char quote = rest.front();
+        for (std::size_t i = 1; i < rest.size(); ++i) {
+            if (quote == '"' && rest[i] == '\\') {
+                ++i;
+            } else if (rest[i] == quote) {
+                return;  // '' inside of '…' begins the next part, which is closed if this is
+            }
+        }
+        throw Refused(position_of(mark), "the quote that begins here is not closed");
+    }
     // yaml-cpp does not say whether a null was written (`null`, `~`) or only a value left out.
     [[nodiscard]] bool is_written(const YAML::Mark& mark) const {
-        std::size_t start = 0;
-        for (int line = 0; line < mark.line; ++line) {
-            start = source_.find('\n', start);
-            if (start == std::string_view::npos) return false;
-            ++start;
-        }
-        const std::string_view rest =
-            source_.substr(std::min(source_.size(), start + static_cast<std::size_t>(std::max(0, mark.column))));
+        const std::string_view rest = rest_at(mark);
         return rest.starts_with('~') || rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL");
+    }
+    [[nodiscard]] std::string_view rest_at(const YAML::Mark& mark) const {
+        return mark.is_null() ? std::string_view()
+                              : source_.substr(std::min(source_.size(), static_cast<std::size_t>(mark.pos)));
     }
 
     std::string_view source_;
@@ -144,6 +165,70 @@ private:
     YamlNode root_;
     std::vector<Open> open_;
 };
+
+// yaml-cpp takes UTF-16 too, and replaces what is neither: nobody would have read what it reads. Nor what an editor shows in
+// another order than it stands in the file.
+std::string mistake_at(std::string_view rest, const Utf8Character& character) {
+    if (character.size == 0) {
+        return fmt::format("not UTF-8: the byte 0x{:02X}; save the file as UTF-8", static_cast<unsigned char>(rest.front()));
+    }
+    const char32_t code = character.code;
+    if (code == 0) return "a zero byte; these files are UTF-8 text";
+    if (code == 0x7F || (code < 0x20 && code != '\t' && code != '\n' && code != '\r'))
+        return fmt::format("the control character 0x{:02X}; take it out", static_cast<std::uint32_t>(code));
+    const bool reorders = (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+    if (!reorders) return {};
+    return fmt::format("the invisible character U+{:04X}, which changes the order of what is shown; take it out",
+                       static_cast<std::uint32_t>(code));
+}
+
+bool check_text(std::string_view text, Reporter& report) {
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+        report.mistake({1, 1}, "is UTF-16; save it as UTF-8");
+        return false;
+    }
+    Position at{1, 1};
+    while (!text.empty()) {
+        const Utf8Character character = decode_utf8(text);
+        if (std::string wrong = mistake_at(text, character); !wrong.empty()) {
+            report.mistake(at, std::move(wrong));
+            return false;
+        }
+        if (text.front() == '\n') at = {at.line + 1, 0};
+        ++at.column;
+        text.remove_prefix(character.size);
+    }
+    return true;
+}
+
+// The first tab that indents something; YAML has none, and says only that what follows does not fit.
+std::optional<Position> tab_indent(std::string_view text) {
+    for (std::uint32_t line = 1; !text.empty(); ++line) {
+        const std::string_view now = text.substr(0, text.find('\n'));
+        const auto begin = now.find_first_not_of(" \t\r");
+        const auto tab = now.find('\t');
+        if (begin != std::string_view::npos && tab < begin && now[begin] != '#')
+            return Position{line, static_cast<std::uint32_t>(tab + 1)};
+        text.remove_prefix(std::min(text.size(), now.size() + 1));
+    }
+    return std::nullopt;
+}
+
+void report_syntax(std::string_view text, const YAML::Exception& error, Reporter& report) {
+    if (const auto tab = tab_indent(text)) {
+        report.mistake(*tab, "a tab in the indentation; YAML is indented with spaces");
+        return;
+    }
+    std::string message = fmt::format("not YAML: {}", error.msg);
+    constexpr std::string_view need_quotes = "*&@`%";
+    const auto pos = error.mark.is_null() ? text.size() : static_cast<std::size_t>(std::max(0, error.mark.pos));
+    for (const std::size_t at : {pos, pos - 1}) {
+        if (at >= text.size() || need_quotes.find(text[at]) == std::string_view::npos) continue;
+        message += fmt::format("; a value that begins with '{}' has to be quoted", text[at]);
+        break;
+    }
+    report.mistake(position_of(error.mark), std::move(message));
+}
 
 }  // namespace
 
@@ -153,6 +238,13 @@ void Reporter::mistake(Position at, std::string message) {
         at = {};
         message = fmt::format("more than {} mistakes; the rest is not shown", limits::policy_mistakes);
     }
+    constexpr std::size_t longest = 1000;  // a value of megabytes helps nobody
+    if (message.size() > longest) {
+        message.resize(longest);
+        while (!message.empty() && (static_cast<unsigned char>(message.back()) & 0xC0U) == 0x80U) message.pop_back();
+        if (!message.empty() && static_cast<unsigned char>(message.back()) >= 0xC0) message.pop_back();
+        message += "…";
+    }
     out_->push_back({file_, at.line, at.column, std::move(message)});
 }
 
@@ -161,10 +253,8 @@ std::optional<YamlNode> parse_yaml(std::string_view text, Reporter& report) {
         report.mistake({}, fmt::format("larger than {} MiB", limits::policy_file_size / limits::MiB));
         return std::nullopt;
     }
-    if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
-        report.mistake({}, "contains a zero byte; these files are UTF-8 text");
-        return std::nullopt;
-    }
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+    if (!check_text(text, report)) return std::nullopt;
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
@@ -186,7 +276,7 @@ std::optional<YamlNode> parse_yaml(std::string_view text, Reporter& report) {
     } catch (const Refused& refused) {
         report.mistake(refused.at, refused.what());
     } catch (const YAML::Exception& error) {
-        report.mistake(position_of(error.mark), fmt::format("not YAML: {}", error.msg));
+        report_syntax(text, error, report);
     } catch (const std::exception& error) {
         report.mistake({}, fmt::format("cannot be read as YAML: {}", error.what()));
     }

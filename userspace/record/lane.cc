@@ -163,7 +163,8 @@ Result<model::RecordTicket> Lane::append(const model::RecordDraft& draft) {
         doorbell_.ring();
         return fail(Errc::limit, "the lane to the log is full");
     }
-    pack(draft, *size, std::chrono::system_clock::now(), ring_ + (head & (ring_size - 1)));
+    const WallTime when = draft.when == WallTime{} ? std::chrono::system_clock::now() : draft.when;
+    pack(draft, *size, when, ring_ + (head & (ring_size - 1)));
     head_.store(head + *size);
     ++appended_;
     bool is_pressing = draft.is_urgent;

@@ -55,6 +55,8 @@ public:
 
     // Writes what is queued, makes a last checkpoint, stops the thread. Idempotent; the destructor does it too.
     virtual void close() = 0;
+    // After close(): how many records were taken and did not get to the disk.
+    [[nodiscard]] virtual std::uint64_t unwritten() const = 0;
 
     // For `status`: JSON members (size_bytes, segments, records, last_checkpoint, is_available, why).
     [[nodiscard]] virtual std::string describe() const = 0;

@@ -56,6 +56,7 @@ Result<bool> Reader::next_segment() {
         if (!opened) return std::unexpected(opened.error());
         reader_ = std::move(*opened);
         reader_->skip_bodies(!options_.wants_bodies);
+        record_begin_ = 0;
         body_bytes_.clear();
         places_.clear();
         return true;
@@ -68,11 +69,26 @@ Result<std::optional<Entry>> Reader::next() {
     places_.clear();
     for (;;) {
         if (!reader_) {
+            if (options_.follows && next_ == segments_.size()) {
+                if (auto more = look_for_more(); !more) return std::unexpected(more.error());
+            }
             const auto has_segment = next_segment();
             if (!has_segment) return std::unexpected(has_segment.error());
             if (!*has_segment) return std::nullopt;
         }
         const auto item = reader_->next();
+        const bool is_newest = next_ == segments_.size();
+        if (options_.follows && is_newest && item && (item->is_end || item->frame.fault == FrameFault::incomplete)) {
+            const auto known = segments_.size();
+            if (auto more = look_for_more(); !more) return std::unexpected(more.error());
+            // A segment that has a successor has its end.
+            if (item->is_end && segments_.size() > known) {
+                reader_.reset();
+                continue;
+            }
+            reader_->seek(record_begin_);
+            return std::nullopt;
+        }
         if (!item || item->is_end || item->frame.fault != FrameFault::none) {
             reader_.reset();
             if (!item) return std::unexpected(item.error());
@@ -82,8 +98,20 @@ Result<std::optional<Entry>> Reader::next() {
                         fmt::format("{} is damaged at offset {}: {}; run `assent verify`",
                                     segment_file(segments_[next_ - 1].first), item->offset, name_of(item->frame.fault)));
         }
-        if (auto entry = take(*item)) return entry;
+        auto entry = take(*item);
+        const bool is_body = item->frame.kind == FrameKind::body || item->frame.kind == FrameKind::erased;
+        if (!is_body) record_begin_ = reader_->offset();
+        if (entry) return entry;
     }
+}
+
+Result<> Reader::look_for_more() {
+    auto segments = list_segments(folder_);
+    if (!segments) return std::unexpected(segments.error());
+    for (const SegmentName& name : *segments) {
+        if (name.has_data && (segments_.empty() || name.first > segments_.back().first)) segments_.push_back(name);
+    }
+    return {};
 }
 
 std::optional<Entry> Reader::take(const SegmentReader::Item& item) {

@@ -20,6 +20,7 @@ namespace assent::record {
 
 struct ReadOptions {
     bool wants_bodies = false;      // otherwise they are passed over unread
+    bool follows = false;           // after the end next() looks again for what was written since
     std::optional<WallTime> since;  // segments that ended before it are passed over; earlier records can still come
 };
 
@@ -40,7 +41,8 @@ public:
     // Errc::not_found when the folder cannot be read.
     [[nodiscard]] static Result<Reader> open(const std::filesystem::path& folder, ReadOptions options = {});
 
-    // The next record; nothing at the end. An error tells of a damaged segment: the call after it goes on with the next one.
+    // The next record; nothing at the end, which with `follows` is the end for now. An error tells of a damaged segment: the
+    // call after it goes on with the next one.
     [[nodiscard]] Result<std::optional<Entry>> next();
 
 private:
@@ -50,12 +52,14 @@ private:
         bool is_erased = false;
     };
     [[nodiscard]] Result<bool> next_segment();
+    [[nodiscard]] Result<> look_for_more();
     [[nodiscard]] std::optional<Entry> take(const SegmentReader::Item& item);
 
     std::filesystem::path folder_;
     ReadOptions options_;
     std::vector<SegmentName> segments_;
     std::size_t next_ = 0;  // of segments_
+    std::uint64_t record_begin_ = 0;  // in the segment of reader_: where the record begins that is not whole yet
     std::optional<SegmentReader> reader_;
     std::string body_bytes_;
     std::vector<BodyPlace> places_;

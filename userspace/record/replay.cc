@@ -51,9 +51,11 @@ json event_of(const Entry& entry, const nlohmann::ordered_json& leaf) {
 }  // namespace
 
 Result<> replay_session(const std::filesystem::path& folder, std::string_view session,
-                        const std::function<bool(const json&)>& each) {
+                        const std::function<bool(const json&)>& each, const std::function<bool()>& more) {
     ReadOptions options;
     options.wants_bodies = true;
+    options.follows = static_cast<bool>(more);
+    bool is_closed = false;
     auto reader = Reader::open(folder, options);
     if (!reader) return std::unexpected(reader.error());
     for (;;) {
@@ -63,8 +65,12 @@ Result<> replay_session(const std::filesystem::path& folder, std::string_view se
             if (!each({{"type", "warning"}, {"message", entry.error().message}})) return {};
             continue;
         }
-        if (!*entry) return {};
+        if (!*entry) {
+            if (is_closed || !more || !more()) return {};
+            continue;
+        }
         if ((*entry)->start.session != session) continue;
+        if ((*entry)->start.type == model::record_type::flow_closed) is_closed = true;
         const auto leaf = parse_leaf((*entry)->leaf);
         if (leaf && !each(event_of(**entry, *leaf))) return {};
     }

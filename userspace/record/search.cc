@@ -83,7 +83,7 @@ public:
 
     // False: enough.
     bool see(const Entry& entry, SearchResult& out) {
-        note_agent(entry);
+        note_session(entry);
         if (!is_wanted(entry)) return true;
         const bool may_match_leaf = escaped_.find_in(entry.leaf) != std::string_view::npos;
         const bool may_match_body = std::ranges::any_of(entry.bodies, [this](const Entry::Body& body) {
@@ -91,7 +91,7 @@ public:
         });
         if (!may_match_leaf && !may_match_body) return true;
         const auto leaf = parse_leaf(entry.leaf);
-        if (!leaf) return true;
+        if (!leaf || !has_verdict(entry, *leaf)) return true;
         auto match = may_match_body ? match_bodies(entry, *leaf) : std::nullopt;
         if (!match) match = match_value(*leaf, needle_, "", 0);
         if (!match) return true;
@@ -104,32 +104,48 @@ public:
     }
 
 private:
-    void note_agent(const Entry& entry) {
+    struct Opened {
+        std::string agent;
+        std::string target;
+    };
+
+    void note_session(const Entry& entry) {
         if (entry.start.type == model::record_type::flow_closed) closed_.emplace_back(entry.start.session);
         if (entry.start.type != model::record_type::flow_opened) return;
         // Late records of a closed session still want its agent's name, so names go in order, and late.
         constexpr std::size_t kept_names = 100'000;
-        if (agents_.size() >= kept_names && !closed_.empty()) {
-            agents_.erase(closed_.front());
+        if (opened_.size() >= kept_names && !closed_.empty()) {
+            opened_.erase(closed_.front());
             closed_.pop_front();
         }
-        if (agents_.size() >= kept_names) return;
+        if (opened_.size() >= kept_names) return;
         const auto leaf = parse_leaf(entry.leaf);
-        if (!leaf || !leaf->contains("agent") || !(*leaf)["agent"].is_object()) return;
-        const auto& agent = (*leaf)["agent"];
-        if (agent.contains("name") && agent["name"].is_string())
-            agents_[std::string(entry.start.session)] = agent["name"].get<std::string>();
+        if (!leaf) return;
+        Opened& opened = opened_[std::string(entry.start.session)];
+        opened.target = leaf->value("/target"_json_pointer, Leaf()).is_string() ? (*leaf)["target"].get<std::string>() : "";
+        const auto name = leaf->value("/agent/name"_json_pointer, Leaf());
+        if (name.is_string()) opened.agent = name.get<std::string>();
     }
 
-    [[nodiscard]] std::string agent_of(const Entry& entry) const {
-        const auto found = agents_.find(std::string(entry.start.session));
-        return found == agents_.end() ? std::string() : found->second;
+    [[nodiscard]] const Opened& opened_of(const Entry& entry) const {
+        static const Opened nothing;
+        const auto found = opened_.find(std::string(entry.start.session));
+        return found == opened_.end() ? nothing : found->second;
     }
 
     [[nodiscard]] bool is_wanted(const Entry& entry) const {
         if (!filter_.session.empty() && !entry.start.session.starts_with(filter_.session)) return false;
         if (filter_.since && parse_time(entry.start.time, {}).value_or(WallTime::max()) < *filter_.since) return false;
-        return filter_.agent.empty() || agent_of(entry) == filter_.agent;
+        if (filter_.until && parse_time(entry.start.time, {}).value_or(WallTime::min()) >= *filter_.until) return false;
+        if (!filter_.verdict.empty() && entry.start.type != model::record_type::command) return false;
+        if (!filter_.target.empty() && opened_of(entry).target != filter_.target) return false;
+        return filter_.agent.empty() || opened_of(entry).agent == filter_.agent;
+    }
+
+    [[nodiscard]] bool has_verdict(const Entry& entry, const Leaf& leaf) const {
+        if (filter_.verdict.empty() || entry.start.type != model::record_type::command) return true;
+        const auto decision = leaf.find("decision");
+        return decision != leaf.end() && decision->is_string() && decision->get_ref<const std::string&>() == filter_.verdict;
     }
 
     [[nodiscard]] std::optional<Match> match_bodies(const Entry& entry, const Leaf& leaf) const {
@@ -152,7 +168,8 @@ private:
                 {"time", entry.start.time},
                 {"type", entry.start.type},
                 {"session", entry.start.session},
-                {"agent", agent_of(entry)},
+                {"agent", opened_of(entry).agent},
+                {"target", opened_of(entry).target},
                 {"where", match.where},
                 {"excerpt", json::parse(excerpt, nullptr, false)}};
     }
@@ -161,8 +178,8 @@ private:
     const std::function<bool(const json&)>& each_;
     Needle needle_;
     Needle escaped_;
-    std::unordered_map<std::string, std::string> agents_;  // of sessions
-    std::deque<std::string> closed_;                       // oldest first
+    std::unordered_map<std::string, Opened> opened_;  // by session
+    std::deque<std::string> closed_;                  // oldest first
 };
 
 }  // namespace
@@ -172,8 +189,8 @@ Result<SearchResult> search_records(const std::filesystem::path& folder, const S
     if (filter.text.empty()) return fail(Errc::invalid, "there is nothing to search for: give a text");
     ReadOptions options;
     options.wants_bodies = true;
-    // An agent is named where its session begins, which may be long ago.
-    if (filter.agent.empty()) options.since = filter.since;
+    // Agent and target are named where a session begins, which may be long ago.
+    if (filter.agent.empty() && filter.target.empty()) options.since = filter.since;
     auto reader = Reader::open(folder, options);
     if (!reader) return std::unexpected(reader.error());
     Searcher searcher(filter, each);

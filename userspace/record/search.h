@@ -18,8 +18,11 @@ namespace assent::record {
 struct SearchFilter {
     std::string text;               // not empty
     std::optional<WallTime> since;  // recorded then or later
+    std::optional<WallTime> until;  // recorded before then
     std::string session;            // the beginning of its id; empty: any
     std::string agent;              // name; empty: any. Records that belong to no session then do not match.
+    std::string target;             // the same
+    std::string verdict;            // of commands, "allow", "hold", "deny"; empty: any record
     std::size_t limit = 1'000;      // matches
 };
 
@@ -29,7 +32,8 @@ struct SearchResult {
     std::vector<std::string> warnings;
 };
 
-// Gives each record that matches, once: {seq, time, type, session, agent, where, excerpt}, where `where` names the member
+// Gives each record that matches, once: {seq, time, type, session, agent, target, where, excerpt}, where `where` names the
+// member
 // ("error", "agent.purpose") or the body and `excerpt` is its text around the match. False from `each` stops.
 [[nodiscard]] Result<SearchResult> search_records(const std::filesystem::path& folder, const SearchFilter& filter,
                                                   const std::function<bool(const nlohmann::json&)>& each);

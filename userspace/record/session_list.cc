@@ -17,6 +17,8 @@ namespace {
 using nlohmann::json;
 using Leaf = nlohmann::ordered_json;
 
+constexpr std::size_t looked_at = 100'000;  // the newest sessions, while they are narrowed by a verdict
+
 void copy(json& out, const Leaf& from, const char* key) {
     const auto found = from.find(key);
     if (found != from.end() && (found->is_string() || found->is_number() || found->is_boolean())) out[key] = *found;
@@ -48,7 +50,10 @@ public:
 
     std::vector<json> take() {
         std::vector<json> out;
-        for (const auto& session : order_) out.push_back(std::move(rows_[session]));
+        for (const auto& session : order_) {
+            if (is_wanted(session)) out.push_back(std::move(rows_[session]));
+        }
+        if (out.size() > filter_.limit) out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(filter_.limit));
         return out;
     }
 
@@ -57,6 +62,7 @@ private:
         const auto leaf = parse_leaf(entry.leaf);
         if (!leaf) return;
         if (filter_.since && parse_time(entry.start.time, {}).value_or(WallTime::min()) < *filter_.since) return;
+        if (filter_.until && parse_time(entry.start.time, {}).value_or(WallTime::max()) >= *filter_.until) return;
         if (!filter_.target.empty() && !is_text(*leaf, "target", filter_.target)) return;
         json row = {{"session", session}, {"opened", entry.start.time}, {"commands", 0}, {"denied", 0}, {"held", 0},
                     {"errors", 0}};
@@ -71,16 +77,28 @@ private:
         }
         if (!rows_.emplace(session, std::move(row)).second) return;
         order_.push_back(session);
-        if (order_.size() <= filter_.limit) return;
+        make_room();
+    }
+
+    // Its commands decide whether a session is wanted, so more than the limit are kept until they are known.
+    void make_room() {
+        const std::size_t most = filter_.verdict.empty() ? filter_.limit : looked_at;
+        if (order_.size() <= most) return;
         rows_.erase(order_.front());
+        judged_.erase(order_.front());
         order_.pop_front();
     }
 
-    static void add(json& row, const Entry& entry, const Leaf& leaf) {
+    [[nodiscard]] bool is_wanted(const std::string& session) const {
+        return filter_.verdict.empty() || judged_.contains(session);
+    }
+
+    void add(json& row, const Entry& entry, const Leaf& leaf) {
         namespace type = model::record_type;
         if (entry.start.type == type::command) {
             if (!is_text(leaf, "kind", "startup")) count(row, "commands");
             if (is_text(leaf, "enforced", "deny")) count(row, "denied");
+            if (!filter_.verdict.empty() && is_text(leaf, "decision", filter_.verdict)) judged_.emplace(entry.start.session);
             copy(row, leaf, "database");
             copy(row, leaf, "user");
         } else if (entry.start.type == type::hold_opened) {
@@ -94,8 +112,9 @@ private:
     }
 
     const SessionFilter& filter_;
-    std::unordered_map<std::string, json> rows_;  // at most filter_.limit
+    std::unordered_map<std::string, json> rows_;  // bounded by make_room()
     std::deque<std::string> order_;               // as they were opened
+    std::set<std::string> judged_;                // of rows_: those with a command of the wanted verdict
 };
 
 }  // namespace

@@ -16,8 +16,10 @@ namespace assent::record {
 
 struct SessionFilter {
     std::optional<WallTime> since;  // opened then or later
+    std::optional<WallTime> until;  // opened before then
     std::string agent;              // name; empty: any
     std::string target;             // empty: any
+    std::string verdict;            // with a command that was judged so, "allow", "hold" or "deny"; empty: any
     std::size_t limit = 100;        // the newest
 };
 

@@ -36,6 +36,7 @@ Store::Store(const LogOptions& options, Key key, Fd lock, Recovered recovered)
       tree_(std::move(recovered.tree)),
       active_(std::move(recovered.active)),
       hashes_(std::move(recovered.hashes)),
+      durable_records_(tree_.size()),
       checkpoint_size_(recovered.last_checkpoint),
       checkpoint_time_(std::chrono::steady_clock::now()) {
     for (const SegmentName& name : recovered.segments) {
@@ -83,6 +84,7 @@ Result<> Store::write_pending() {
     if (disk_.sync(active_.get()) != 0) return fail_errno("cannot sync records", errno);
     active.size_bytes += pending_.size();
     pending_.clear();
+    durable_records_ = tree_.size();
     // Not with every sync: a second file that grows makes each one dearer.
     if (hashes_.size() >= hashes_chunk) write_hashes();
     return {};

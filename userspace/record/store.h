@@ -48,6 +48,7 @@ public:
 
     [[nodiscard]] std::uint64_t free_bytes() const;
     [[nodiscard]] std::uint64_t records() const noexcept { return tree_.size(); }
+    [[nodiscard]] std::uint64_t pending_records() const noexcept { return tree_.size() - durable_records_; }
     [[nodiscard]] std::uint64_t checkpoint_size() const noexcept { return checkpoint_size_; }
     [[nodiscard]] std::uint64_t size_bytes() const noexcept;
     [[nodiscard]] std::size_t segment_count() const noexcept { return segments_.size(); }
@@ -72,6 +73,7 @@ private:
     std::string pending_;            // of the active segment, after its durable size: written or not, not yet durable
     std::string hashes_;             // leaf hashes of the active segment that are not in its file yet
     std::uint64_t hashes_size_ = 0;  // bytes of the file
+    std::uint64_t durable_records_ = 0;
     std::uint64_t checkpoint_size_ = 0;
     Moment checkpoint_time_{};
 };

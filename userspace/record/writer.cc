@@ -114,8 +114,21 @@ void Writer::run() {
     }
     if (!is_failing_ && store_.has_unchecked()) check(std::chrono::steady_clock::now());
     const std::lock_guard lock(mutex_);
+    unwritten_ = count_unwritten();
     is_over_ = true;
     settled_.notify_all();
+}
+
+// Under mutex_, when nothing is taken any more.
+std::uint64_t Writer::count_unwritten() {
+    std::uint64_t count = store_.pending_records() + arrived_.size();
+    for (const auto& lane : lanes_) {
+        for (Bytes packed = lane->front(); !packed.empty(); packed = lane->front()) {
+            lane->taken(packed.size());
+            ++count;
+        }
+    }
+    return count;
 }
 
 bool Writer::is_anything_queued() {

@@ -24,6 +24,7 @@ public:
     [[nodiscard]] model::RecordSink& add_lane(std::function<void()> moved) override;
     [[nodiscard]] Result<> append_and_wait(const model::RecordDraft& draft) override;
     void close() override;
+    [[nodiscard]] std::uint64_t unwritten() const override { return unwritten_; }
     [[nodiscard]] std::string describe() const override;
     [[nodiscard]] const std::filesystem::path& folder() const noexcept override { return options_.folder; }
 
@@ -59,6 +60,7 @@ private:
     void prune(Moment now);
     void set_available();
     void sleep(Moment now);
+    [[nodiscard]] std::uint64_t count_unwritten();
 
     LogOptions options_;
     Store store_;
@@ -88,6 +90,7 @@ private:
     Moment look_at_space_{};
     Moment look_at_age_{};
     std::size_t pruned_at_count_ = 0;
+    std::uint64_t unwritten_ = 0;  // when the thread has ended
 
     std::thread thread_;
 };

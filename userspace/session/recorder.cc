@@ -1,38 +1,30 @@
 #include "session/recorder.h"
 
 #include "base/json_writer.h"
+#include "base/limits.h"
 
 namespace assent::session {
 namespace {
 
 constexpr std::size_t kept_with_bodies = 64;  // beyond it only the members are kept, so that memory stays bounded
 
+constexpr std::size_t kept_of_refusals = 16 * limits::KiB;
+
 }  // namespace
+
+bool Recorder::has_room() const noexcept { return is_clear() || (!is_available() && kept_.size_bytes() < kept_of_refusals); }
 
 Result<model::RecordTicket> Recorder::append(std::string_view type, std::string_view members,
                                              std::span<const model::RecordBody> bodies, bool is_urgent) {
     if (!is_clear()) retry();
-    if (!is_clear()) return fail(Errc::limit, "earlier records are waiting");
+    // A log that takes nothing at all denies; a lane that is full for a moment is waited for.
+    if (!is_clear()) return fail(is_available() ? Errc::limit : Errc::unavailable, "earlier records are waiting");
     return sink_.append({type, session_, members, bodies, is_urgent});
 }
 
 void Recorder::tell(std::string_view type, std::string_view members, std::span<const model::RecordBody> bodies) {
     if (append(type, members, bodies, false).has_value()) return;
-    Kept kept{std::string(type), std::string(members), {}};
-    if (kept_.size() < kept_with_bodies) {
-        for (const model::RecordBody& body : bodies) kept.bodies.emplace_back(body.name, as_text(body.bytes));
-    }
-    kept_.push_back(std::move(kept));
-}
-
-void Recorder::retry() {
-    while (!kept_.empty()) {
-        const Kept& kept = kept_.front();
-        std::vector<model::RecordBody> bodies;
-        for (const auto& [name, bytes] : kept.bodies) bodies.push_back({name, as_bytes(bytes)});
-        if (!sink_.append({kept.type, session_, kept.members, bodies, false}).has_value()) return;
-        kept_.pop_front();
-    }
+    kept_.add({type, session_, members, bodies, false}, clock_.wall(), kept_.count() < kept_with_bodies);
 }
 
 std::string agent_json(const model::Agent& agent, const std::vector<std::string>& sets) {

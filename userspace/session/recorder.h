@@ -2,19 +2,22 @@
 // kept and tried again when the log cannot take it, and the session stops reading until it is gone.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/time.h"
 #include "model/agent.h"
+#include "model/kept_records.h"
 #include "model/record.h"
 
 namespace assent::session {
 
 class Recorder {
 public:
-    Recorder(model::RecordSink& sink, std::string session) : sink_(sink), session_(std::move(session)) {}
+    Recorder(model::RecordSink& sink, std::string session, const Clock& clock)
+        : sink_(sink), session_(std::move(session)), clock_(clock) {}
 
     // Fails when the log cannot take it (model::RecordSink::append says how).
     [[nodiscard]] Result<model::RecordTicket> append(std::string_view type, std::string_view members,
@@ -25,19 +28,20 @@ public:
     [[nodiscard]] bool is_durable(model::RecordTicket ticket) const noexcept { return sink_.durable() >= ticket; }
     [[nodiscard]] bool is_available() const noexcept { return sink_.is_available(); }
     // Nothing waits to be told.
-    [[nodiscard]] bool is_clear() const noexcept { return kept_.empty(); }
+    [[nodiscard]] bool is_clear() const noexcept { return kept_.is_empty(); }
+    // Something may happen that will be told: either nothing waits, or the log takes nothing, so that the agent has to hear
+    // that, and what is kept of its refusals is little.
+    [[nodiscard]] bool has_room() const noexcept;
     // The log has moved: tells what was kept.
-    void retry();
+    void retry() { kept_.retry(sink_); }
+    // What waits to be told, for somebody who stays when the session goes.
+    [[nodiscard]] model::KeptRecords leave() { return std::exchange(kept_, model::KeptRecords()); }
 
 private:
-    struct Kept {
-        std::string type;
-        std::string members;
-        std::vector<std::pair<std::string, std::string>> bodies;
-    };
     model::RecordSink& sink_;
     std::string session_;
-    std::deque<Kept> kept_;
+    const Clock& clock_;
+    model::KeptRecords kept_;
 };
 
 // {"name":…, "cgroup":…} as FORMAT.md has it.

@@ -78,6 +78,42 @@ wire::Refusal denied_by_records() {
     return out;
 }
 
+wire::Refusal not_a_target(std::string_view address) {
+    wire::Refusal out;
+    out.message = fmt::format("assent denied this connection: no target of this host's policy is at {}", address);
+    out.detail = "cause=rule rule=none retry=never";
+    out.hint = "Ask whoever runs assent here to add the address to `targets`. 'assent whoami' lists what can be reached.";
+    return out;
+}
+
+wire::Refusal no_credential(std::string_view target, std::string_view credential) {
+    wire::Refusal out;
+    out.code = "28000";
+    out.message =
+        fmt::format("assent could not log in to target '{}': its credential '{}' cannot be read", target, credential);
+    out.detail = "cause=credential rule=none retry=later";
+    out.hint = "Nothing that you send mends this. The host's administrator sees why in 'assent status'.";
+    return out;
+}
+
+wire::Refusal cannot_connect(std::string_view target, std::string_view address, std::string_view why) {
+    wire::Refusal out;
+    out.code = "08001";
+    out.message = fmt::format("assent could not connect to target '{}' at {}: {}", target, address, why);
+    out.detail = "cause=target rule=none retry=later";
+    out.hint = "The way to the target is broken, or it does not run: try again when it does.";
+    return out;
+}
+
+wire::Refusal cannot_trust(std::string_view target, std::string_view why) {
+    wire::Refusal out;
+    out.code = "08001";
+    out.message = fmt::format("assent could not trust target '{}': {}", target, why);
+    out.detail = "cause=target rule=none retry=never";
+    out.hint = "Ask whoever runs assent here to compare the server's certificate with the target's 'tls' in the policy.";
+    return out;
+}
+
 wire::Refusal cancelled() {
     wire::Refusal out;
     out.code = "57014";

@@ -25,6 +25,13 @@ namespace assent::session {
 [[nodiscard]] wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict);
 // Records cannot be written. retry=later.
 [[nodiscard]] wire::Refusal denied_by_records();
+// No target of the policy has this address. retry=never.
+[[nodiscard]] wire::Refusal not_a_target(std::string_view address);
+// The target has a credential that cannot be read; the reason is for the record, not for the agent. retry=later.
+[[nodiscard]] wire::Refusal no_credential(std::string_view target, std::string_view credential);
+// The target does not answer (retry=later), or is not the one that the policy means (retry=never).
+[[nodiscard]] wire::Refusal cannot_connect(std::string_view target, std::string_view address, std::string_view why);
+[[nodiscard]] wire::Refusal cannot_trust(std::string_view target, std::string_view why);
 // The agent cancelled the command while it was held.
 [[nodiscard]] wire::Refusal cancelled();
 // An administrator or a shutdown ends the session.

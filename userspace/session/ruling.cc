@@ -113,21 +113,43 @@ wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
             effects.push_back({model::Operation::replicate, {{object, true}}, model::WhereClause::not_applicable, 0});
         }
         auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object));
-        const bool is_passed = !flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::pass;
-        const bool has_other_database = flow_.target.has_value() && !flow_.target->databases.empty() &&
-                                        std::ranges::find(flow_.target->databases, database_) == flow_.target->databases.end();
-        if (is_passed || has_other_database) {
-            auto changed = std::make_shared<Judged>(*judged);
-            changed->verdict.decision = is_passed ? model::Decision::allow : model::Decision::deny;
-            changed->verdict.message =
-                is_passed ? "unlisted targets pass by the settings" : fmt::format("target '{}' has no database '{}'", flow_.target->name, database_);
-            changed->verdict.rules.clear();
-            changed->record = fmt::format("\"decision\":\"{0}\",\"enforced\":\"{0}\",\"rules\":[]", model::name_of(changed->verdict.decision));
-            judged = changed;
-        }
+        auto overruled = std::make_shared<Judged>(*judged);
+        overrule_startup(*overruled);
+        judged = std::move(overruled);
         pending_->judged = std::move(judged);
     }
     return decide(command);
+}
+
+void SessionImpl::overrule_startup(Judged& judged) {
+    model::Decision decision = model::Decision::deny;
+    std::string message;
+    if (!flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::pass) {
+        decision = model::Decision::allow;
+        message = "unlisted targets pass by the settings";
+    } else if (!flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::deny) {
+        pending_->refusal = not_a_target(flow_.asked_for.to_text());
+        message = "no target of the policy has this address";
+    } else if (!flow_.credential_failure.empty()) {
+        pending_->refusal = no_credential(flow_.target->name, flow_.target->credential);
+        message = "the target's credential cannot be read";
+    } else if (flow_.target.has_value() && !flow_.target->databases.empty() &&
+               std::ranges::find(flow_.target->databases, database_) == flow_.target->databases.end()) {
+        message = fmt::format("target '{}' has no database '{}'", flow_.target->name, database_);
+    } else {
+        return;
+    }
+    judged.verdict.decision = decision;
+    judged.verdict.is_observed = false;
+    judged.verdict.message = message;
+    judged.verdict.rules.clear();
+    judged.record.clear();
+    JsonWriter(judged.record)
+        .member("decision", model::name_of(decision))
+        .member("enforced", model::name_of(decision))
+        .strings("rules", judged.verdict.rules)
+        .member("message", message)
+        .member("policy_revision", policy_->revision());
 }
 
 std::shared_ptr<const sql::Parsed> SessionImpl::text_of(const wire::CommandSeen& command) {
@@ -206,7 +228,7 @@ wire::Ruling SessionImpl::decide(const wire::CommandSeen& command) {
     switch (judged.verdict.enforced()) {
         case model::Decision::deny: {
             if (const auto instead = record_command(command, false)) return *instead;
-            return refuse(command, denied_by_policy(judged.verdict));
+            return refuse(command, pending_->refusal ? *pending_->refusal : denied_by_policy(judged.verdict));
         }
         case model::Decision::hold:
             if (command.kind == CommandKind::parse) return forward(command);  // held when it is bound, with its values

@@ -6,13 +6,19 @@
 #include "base/limits.h"
 #include "session/refusals.h"
 #include "session/session_impl.h"
+#include "wire/detect/detect.h"
 #include "wire/postgres/postgres.h"
 #include "wire/tcp/tcp.h"
 
 namespace assent::session {
 namespace {
 
+// Of an agent at an unlisted target, so that it is refused in its own protocol.
+constexpr auto first_bytes_timeout = std::chrono::seconds(2);
+
 std::unique_ptr<wire::Adapter> adapter_for(const Flow& flow, wire::Host& host) {
+    if (!flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny)
+        return wire::detect::make_adapter(host);
     if (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp) return wire::tcp::make_adapter(host);
     wire::postgres::Options options;
     options.offers_tls = flow.offers_tls;
@@ -39,7 +45,7 @@ SessionImpl::SessionImpl(Flow flow, std::shared_ptr<const policy::Policy> policy
       ports_(ports),
       policy_(std::move(policy)),
       agent_sets_(policy_->agents_matching(flow_.agent)),
-      recorder_(ports.records(), flow_.id),
+      recorder_(ports.records(), flow_.id, ports.clock()),
       judge_(cache, ports.clock()),
       scratch_(std::move(cache)),
       opened_(ports.clock().now()) {}
@@ -51,10 +57,12 @@ void SessionImpl::open() {
     writer.member("target", flow_.target.has_value() ? flow_.target->name : std::string());
     writer.member("policy_revision", policy_->revision()).member("policy_digest", to_hex(policy_->digest()));
     recorder_.tell(model::record_type::flow_opened, members);
+    if (!flow_.credential_failure.empty()) tell_event("credential_failed", flow_.credential_failure);
     adapter_ = adapter_for(flow_, *this);
+    is_detecting_ = !flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::deny;
     names_generation_ = ports_.names_generation();
     set_wake();
-    if (flow_.target.has_value() && flow_.target->protocol == policy::Protocol::postgres) return;
+    if (is_detecting_ || (flow_.target.has_value() && flow_.target->protocol == policy::Protocol::postgres)) return;
     // A relayed flow says nothing first: its connect is judged now, by proceed().
     adapter_->proceed();
 }
@@ -68,7 +76,7 @@ std::size_t SessionImpl::received(Side side, Bytes bytes) {
 
 bool SessionImpl::wants(Side side) const {
     if (is_over_) return true;  // read and dropped until the stream has ended
-    if (side == Side::agent && !recorder_.is_clear()) return false;
+    if (side == Side::agent && !recorder_.has_room()) return false;
     return adapter_->wants(side);
 }
 
@@ -90,13 +98,8 @@ void SessionImpl::target_connected() {
 
 void SessionImpl::target_failed(std::string_view why) {
     if (is_over_) return;
-    wire::Refusal refusal;
-    refusal.code = "08006";
-    refusal.message = fmt::format("assent could not connect to target '{}' at {}: {}",
-                                  flow_.target.has_value() ? flow_.target->name : "unlisted", flow_.asked_for.to_text(), why);
-    refusal.detail = "cause=target retry=later";
     tell_event("target_failed", why);
-    adapter_->terminate(refusal);
+    adapter_->terminate(cannot_connect(target_name(), flow_.asked_for.to_text(), why));
 }
 
 void SessionImpl::tls_ready(Side side) {
@@ -110,12 +113,7 @@ void SessionImpl::tls_failed(Side side, std::string_view why) {
         finish(fmt::format("TLS with the agent failed: {}", why), false);
         return;
     }
-    wire::Refusal refusal;
-    refusal.code = "08006";
-    refusal.message = fmt::format("assent could not trust target '{}': {}", flow_.target.has_value() ? flow_.target->name : "", why);
-    refusal.detail = "cause=target retry=never";
-    refusal.hint = "The target's tls setting in the policy says what is expected of its certificate.";
-    adapter_->terminate(refusal);
+    adapter_->terminate(cannot_trust(target_name(), why));
 }
 
 void SessionImpl::records_moved() {
@@ -165,6 +163,11 @@ void SessionImpl::tick() {
         return;
     }
     const Moment now = ports_.clock().now();
+    if (is_detecting_ && now - opened_ >= first_bytes_timeout) {
+        is_detecting_ = false;
+        adapter_->proceed();
+        if (is_over_) return;
+    }
     if (!is_authenticated_ && !pending_.has_value() && now - opened_ >= limits::startup_timeout) {
         tell_event("startup_timeout", "");
         adapter_->terminate(ended("assent", "the session did not start in time"));
@@ -202,6 +205,7 @@ std::string SessionImpl::describe() const {
 void SessionImpl::set_wake() {
     Moment next = Moment::max();
     if (!is_authenticated_) next = opened_ + limits::startup_timeout;
+    if (is_detecting_) next = opened_ + first_bytes_timeout;
     if (pending_.has_value() && pending_->stage == Pending::Stage::holding) next = std::min(next, pending_->wait_until);
     ports_.wake_at(next);
 }

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "model/address.h"
 #include "model/agent.h"
+#include "model/kept_records.h"
 #include "policy/policy.h"
 #include "session/ports.h"
 
@@ -32,6 +33,7 @@ struct Flow {
     std::optional<policy::Target> target;  // absent: unlisted, and the settings say what to do
     policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
     std::optional<Credential> credential;
+    std::string credential_failure;  // why the target's credential cannot be had: the session is recorded and refused
     bool offers_tls = false;  // assent has a certificate for the agent
     Digest mask_key{};        // for `hash` and for the hashes of masked values in records
     bool waits_for_reads = false;  // records.durability.reads: strict
@@ -63,6 +65,8 @@ public:
     [[nodiscard]] virtual bool is_over() const = 0;
     // For `assent sessions`: JSON members (user, database, state, commands, holds).
     [[nodiscard]] virtual std::string describe() const = 0;
+    // What the log has not taken yet. Call it last, before the session is destroyed, and keep it until the log does.
+    [[nodiscard]] virtual model::KeptRecords leave_records() = 0;
 };
 
 [[nodiscard]] std::unique_ptr<Session> make_session(Flow flow, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<Cache> cache, Ports& ports);

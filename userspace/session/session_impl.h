@@ -40,6 +40,7 @@ public:
     void drain() override;
     bool is_over() const override { return is_over_; }
     std::string describe() const override;
+    model::KeptRecords leave_records() override { return recorder_.leave(); }
 
 private:
     // One command at a time waits: for names, for people, for the disk.
@@ -56,6 +57,7 @@ private:
         std::optional<model::HoldStatus> hold;
         std::string hold_error;
         std::optional<bool> hold_was_free;
+        std::optional<wire::Refusal> refusal;  // said in place of the rules' own
         Moment wait_until{};
         bool is_cancelled = false;
     };
@@ -81,6 +83,8 @@ private:
 
     // ruling.cc
     wire::Ruling rule_startup(const wire::CommandSeen& command);
+    // What the settings and the target say of a start-up, whatever the rules do.
+    void overrule_startup(Judged& judged);
     wire::Ruling rule_execute(const wire::CommandSeen& command);
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
     wire::Ruling rule_held(const wire::CommandSeen& command);
@@ -113,6 +117,7 @@ private:
     void record_outcome(const Running& running, const wire::Outcome& outcome);
     void remember(const Running& running);
 
+    [[nodiscard]] std::string target_name() const { return flow_.target.has_value() ? flow_.target->name : "unlisted"; }
     void tell_event(std::string_view event, std::string_view detail);
     void set_wake();
     void leave_hold(bool is_cancelled);
@@ -142,6 +147,7 @@ private:
     std::uint64_t names_generation_ = 0;
 
     bool is_authenticated_ = false;
+    bool is_detecting_ = false;  // waits for the agent's first bytes, to refuse it in its own protocol
     bool is_draining_ = false;
     bool is_over_ = false;
     Moment opened_{};

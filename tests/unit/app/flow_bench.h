@@ -40,6 +40,7 @@ struct ScriptedSession final : session::Session {
     void drain() override {}
     bool is_over() const override { return is_over_; }
     std::string describe() const override { return {}; }
+    model::KeptRecords leave_records() override { return model::KeptRecords(); }
 
     void close() {
         is_over_ = true;

@@ -150,7 +150,7 @@ protected:
         FolderTest::SetUp();
         desk = std::move(*approve::Desk::open(folder / "holds.sqlite", system_clock()));
         service = std::make_unique<HoldService>(*desk, records);
-        service->start();
+        ASSERT_TRUE(service->start(folder / "records"));
     }
     void TearDown() override {
         service.reset();
@@ -249,6 +249,24 @@ TEST_F(FolderTest, the_mask_key_is_made_once_and_kept_close) {
     EXPECT_FALSE(mask_key(settings.state));
 }
 
+TEST_F(FolderTest, a_run_note_tells_the_next_start_what_was_left) {
+    EXPECT_EQ(RunNote::left_by_the_one_before(folder), "");
+    {
+        RunNote note;
+        ASSERT_TRUE(note.begin(folder, R"("pid":7)"));
+        EXPECT_EQ(RunNote::left_by_the_one_before(folder), R"({"pid":7})") << "as a kill would leave it";
+        const auto size = std::filesystem::file_size(folder / "running.json");
+        ASSERT_TRUE(note.add(R"("unwritten":3)"));
+        EXPECT_EQ(std::filesystem::file_size(folder / "running.json"), size) << "no new place on the disk";
+    }
+    EXPECT_EQ(RunNote::left_by_the_one_before(folder), R"({"pid":7,"unwritten":3})");
+    RunNote note;
+    ASSERT_TRUE(note.begin(folder, R"("pid":8)"));
+    EXPECT_EQ(RunNote::left_by_the_one_before(folder), R"({"pid":8})");
+    note.remove();
+    EXPECT_EQ(RunNote::left_by_the_one_before(folder), "");
+}
+
 TEST_F(FolderTest, notes_of_a_detach_are_handed_over_once) {
     write("detached.jsonl", "{\"a\":1}\n{\"b\":2}\n");
     EXPECT_FALSE(
@@ -316,6 +334,42 @@ TEST_F(PolicyKeeperTest, a_broken_set_leaves_the_old_one_in_force_and_says_so) {
     ASSERT_TRUE(keeper.reload("ana"));
     EXPECT_EQ(changes, 1);
     EXPECT_EQ(keeper.current()->revision(), 2U);
+    EXPECT_TRUE(keeper.describe().at("not_loaded").empty());
+}
+
+TEST_F(PolicyKeeperTest, whatever_is_wrong_with_the_folder_the_policy_in_force_stays) {
+    write("policies/a.yaml", good);
+    PolicyKeeper keeper = this->keeper();
+    ASSERT_TRUE(keeper.load_first());
+    const auto digest = keeper.current()->digest();
+    const auto file = folder / "policies/b.yaml";
+    const std::vector<std::pair<std::string, std::function<void()>>> ways = {
+        {"duplicate key", [&] { write("policies/b.yaml", "version: 1\nversion: 1\n"); }},
+        {"not UTF-8", [&] { write("policies/b.yaml", "# \xFF\n"); }},
+        {"not YAML", [&] { write("policies/b.yaml", "rules: [\n"); }},
+        {"defined twice", [&] { write("policies/b.yaml", good); }},
+        {"undefined agent", [&] { write("policies/b.yaml", "rules: [{name: r, verdict: deny, agents: [nobody]}]\n"); }},
+        {"not a regular file", [&] { ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0); }},
+        {"is a directory", [&] { std::filesystem::create_directory(file); }},
+        {"symbolic links", [&] { std::filesystem::create_symlink("b.yaml", file); }},
+        {"larger than", [&] { write("policies/b.yaml", std::string(5U << 20U, '#')); }},
+    };
+    for (const auto& [expected, spoil] : ways) {
+        spoil();
+        const auto reloaded = keeper.reload("ana");
+        ASSERT_FALSE(reloaded) << expected;
+        EXPECT_THAT(reloaded.error().message, HasSubstr(expected));
+        EXPECT_THAT(reloaded.error().message, HasSubstr("b.yaml"));
+        EXPECT_EQ(keeper.current()->digest(), digest);
+        EXPECT_THAT(keeper.describe().at("not_loaded").dump(), HasSubstr("b.yaml"));
+        EXPECT_THAT(recorded.back(), HasSubstr("policy.rejected"));
+        std::filesystem::remove_all(file);
+    }
+    std::filesystem::rename(folder / "policies", folder / "away");
+    EXPECT_FALSE(keeper.reload("ana")) << "a folder that is gone is no empty set";
+    EXPECT_EQ(keeper.current()->digest(), digest);
+    std::filesystem::rename(folder / "away", folder / "policies");
+    EXPECT_TRUE(keeper.reload("ana"));
     EXPECT_TRUE(keeper.describe().at("not_loaded").empty());
 }
 

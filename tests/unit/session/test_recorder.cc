@@ -14,15 +14,16 @@ public:
         return taken.size();
     }
     model::RecordTicket durable() const noexcept override { return 0; }
-    bool is_available() const noexcept override { return true; }
+    bool is_available() const noexcept override { return !is_broken; }
 
     bool is_full = false;
+    bool is_broken = false;
     std::vector<std::string> taken;
 };
 
 TEST(Recorder, KeepsWhatHappenedUntilTheLogTakesItAndInOrder) {
     FakeSink sink;
-    Recorder recorder(sink, "s");
+    Recorder recorder(sink, "s", system_clock());
     sink.is_full = true;
     recorder.tell("first", "");
     recorder.tell("second", "");
@@ -31,6 +32,23 @@ TEST(Recorder, KeepsWhatHappenedUntilTheLogTakesItAndInOrder) {
     sink.is_full = false;
     EXPECT_TRUE(recorder.append("command", "", {}, true).has_value());
     EXPECT_EQ(sink.taken, (std::vector<std::string>{"first", "second", "command"}));
+}
+
+TEST(Recorder, HasRoomForALittleWhileTheLogTakesNothing) {
+    FakeSink sink;
+    Recorder recorder(sink, "s", system_clock());
+    sink.is_full = true;
+    recorder.tell("first", "");
+    EXPECT_FALSE(recorder.has_room()) << "a full lane is waited for";
+    EXPECT_EQ(recorder.append("command", "", {}, true).error().code, Errc::limit);
+    sink.is_broken = true;
+    EXPECT_TRUE(recorder.has_room()) << "the agent hears that records cannot be written";
+    EXPECT_EQ(recorder.append("command", "", {}, true).error().code, Errc::unavailable);
+    for (int i = 0; i < 1000 && recorder.has_room(); ++i) recorder.tell("outcome", "");
+    EXPECT_FALSE(recorder.has_room()) << "but not for ever";
+    sink.is_broken = sink.is_full = false;
+    recorder.retry();
+    EXPECT_TRUE(recorder.has_room());
 }
 
 TEST(RunningCommands, FindsAndRemovesInAnyOrder) {

@@ -52,7 +52,7 @@ void Conversation::closed(Side side) {
     }
     if (phase_ == Phase::leaving) return;
     if (phase_ != Phase::established) {
-        over("the agent left before the session was open", false);
+        over(why_left_early(), false);
         return;
     }
     drop_held("not run: the agent left");
@@ -67,6 +67,18 @@ void Conversation::closed(Side side) {
     to_target_.send(out);
     phase_ = Phase::leaving;
     if (is_drained()) over("the agent left", false);
+}
+
+// A client that insists on TLS says nothing after our 'N': only the record can tell what to do.
+std::string Conversation::why_left_early() const {
+    if (phase_ != Phase::startup || !had_tls_request_ || options_.offers_tls || !startup_bytes_.empty())
+        return "the agent left before the session was open";
+    const std::string left = "the agent left when TLS was not offered to it (sslmode=require or above)";
+    if (options_.target_tls != TlsUse::required || options_.has_credential) return left;
+    return left +
+           ": its own SCRAM login cannot be passed from TLS to TLS; give the target a `credential` in the policy, or let "
+           "the "
+           "agent use sslmode=prefer";
 }
 
 void Conversation::proceed() {

@@ -129,6 +129,7 @@ private:
     void limit_statements(const Statement& statement, Ruling& ruling);
     Request& push_command(RequestKind kind, const Ref<Command>& command, Ruling& ruling);
     // The held command will not run.
+    [[nodiscard]] std::string why_left_early() const;
     void drop_held(std::string_view why);
 
     // refusals.cc
