@@ -34,7 +34,7 @@ struct Verdict {
     bool is_observed = false;
     // False: depends on the time of day, so it must be judged anew each time.
     bool is_cacheable = false;
-    // A rule looks at the text itself (`matches`), so the verdict holds for this text only.
+    // A rule looked at the text itself (`matches`), so the verdict holds for this text only.
     bool depends_on_text = false;
 
     [[nodiscard]] Decision enforced() const noexcept { return is_observed ? Decision::allow : decision; }

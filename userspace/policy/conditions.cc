@@ -46,6 +46,7 @@ bool conditions_hold(const Conditions& conditions, const model::Effect& effect, 
     if (conditions.where_clause && !where_holds(*conditions.where_clause, effect, is_strict)) return false;
     if (!conditions.functions.empty() && !functions_hold(conditions.functions, facts, is_strict)) return false;
     if (conditions.matches) {
+        facts.has_read_text = true;
         if (facts.question.text.empty()) return !is_strict;
         const re2::StringPiece text(facts.question.text.data(), facts.question.text.size());
         if (!RE2::PartialMatch(text, *conditions.matches)) return false;

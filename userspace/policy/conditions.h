@@ -9,6 +9,7 @@ namespace assent::policy {
 struct Facts {
     const Question& question;
     std::vector<std::vector<std::string>> functions;  // in parts
+    mutable bool has_read_text = false;               // some rule's `matches` decided something
 
     explicit Facts(const Question& asked);
 };

@@ -183,7 +183,6 @@ private:
     std::vector<ScopedColumn> masks_;   // the strongest first
     std::vector<const Observation*> observations_;
     bool has_hours_ = false;
-    bool has_matches_ = false;
 };
 
 void PolicyScope::choose_rules() {
@@ -194,7 +193,6 @@ void PolicyScope::choose_rules() {
         const bool is_gone = scoped.except != nullptr && !scoped.except->operations && !scoped.except->objects;
         if (is_gone) continue;
         has_hours_ = has_hours_ || rule.when.hours.has_value();
-        has_matches_ = has_matches_ || rule.when.matches != nullptr;
         if (rule.is_builtin) {
             builtins_.push_back(scoped);
         } else {
@@ -312,7 +310,6 @@ model::Verdict PolicyScope::judge(const Question& question) const {
     model::Verdict verdict;
     verdict.policy_revision = revision_;
     verdict.is_cacheable = !has_hours_ && observations_.empty();
-    verdict.depends_on_text = has_matches_;
     verdict.is_observed = std::any_of(observations_.begin(), observations_.end(),
                                       [&](const Observation* o) { return question.when < o->until; });
     if (question.effects.empty()) {
@@ -343,6 +340,7 @@ model::Verdict PolicyScope::judge(const Question& question) const {
         verdict.effects.push_back(std::move(one));
     }
     verdict.rules.assign(rules[verdict.decision].begin(), rules[verdict.decision].end());
+    verdict.depends_on_text = facts.has_read_text;
     if (verdict.decision == Decision::hold) verdict.approvals.assign(approvals.begin(), approvals.end());
     const auto& said = messages[verdict.decision];
     if (!said.empty()) verdict.message = said.begin()->second;

@@ -94,7 +94,7 @@ TEST(SpoiltFile, OfAHundredThousandKeysIsReadAtOnce) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
-class PolicyFolder : public testing::Test {
+class SpoiltFolder : public testing::Test {
 protected:
     void SetUp() override {
         std::string pattern = (std::filesystem::temp_directory_path() / "assent-policies-XXXXXX").string();
@@ -114,45 +114,45 @@ protected:
     std::filesystem::path folder;
 };
 
-TEST_F(PolicyFolder, HasNoFolderWithTheNameOfAFile) {
+TEST_F(SpoiltFolder, HasNoFolderWithTheNameOfAFile) {
     std::filesystem::create_directory(folder / "x.yaml");
     expect("x.yaml", "is a directory, and has the name of a policy file; rename it");
 }
 
-TEST_F(PolicyFolder, HasNoLinkToAFolder) {
+TEST_F(SpoiltFolder, HasNoLinkToAFolder) {
     std::filesystem::create_directory(folder / "real");
     std::filesystem::create_directory_symlink(folder / "real", folder / "linked");
     expect("linked", "is a link to a directory, which is not followed; put the files here");
 }
 
-TEST_F(PolicyFolder, HasNoLinkInACircle) {
+TEST_F(SpoiltFolder, HasNoLinkInACircle) {
     std::filesystem::create_symlink("b.yaml", folder / "a.yaml");
     std::filesystem::create_symlink("a.yaml", folder / "b.yaml");
     EXPECT_NE(said().find("a.yaml: cannot be opened: Too many levels of symbolic links"), std::string::npos) << said();
 }
 
-TEST_F(PolicyFolder, HasNoLinkToNowhere) {
+TEST_F(SpoiltFolder, HasNoLinkToNowhere) {
     std::filesystem::create_symlink("gone", folder / "a.yaml");
     expect("a.yaml", "cannot be opened: No such file or directory");
 }
 
-TEST_F(PolicyFolder, HasNoPipe) {
+TEST_F(SpoiltFolder, HasNoPipe) {
     ASSERT_EQ(::mkfifo((folder / "a.yaml").c_str(), 0600), 0);
     expect("a.yaml", "is not a regular file");
 }
 
-TEST_F(PolicyFolder, HasNoHugeFile) {
+TEST_F(SpoiltFolder, HasNoHugeFile) {
     std::ofstream(folder / "a.yaml").put('#');
     std::filesystem::resize_file(folder / "a.yaml", 5U << 20U);
     expect("a.yaml", "larger than 4 MiB");
 }
 
-TEST_F(PolicyFolder, HasNoFileThatOnlyLooksLikeOne) {
+TEST_F(SpoiltFolder, HasNoFileThatOnlyLooksLikeOne) {
     std::ofstream(folder / "a.yml") << "version: 1\n";
     expect("a.yml", "is not read: policy files end in .yaml; rename it, or move it away");
 }
 
-TEST_F(PolicyFolder, MayHaveHiddenFilesAndLinksToFiles) {
+TEST_F(SpoiltFolder, MayHaveHiddenFilesAndLinksToFiles) {
     std::ofstream(folder / ".a.yaml.swp") << "\x01";
     std::filesystem::create_directory(folder / ".git");
     std::ofstream(folder / ".git/x.yaml") << "nonsense\n";
