@@ -99,6 +99,10 @@ int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* 
     } catch (const CLI::Success& asked) {  // --help, --version
         return app.exit(asked) == 0 ? exit_ok : exit_failed;
     } catch (const CLI::ParseError& mistake) {
+        // Parsing may have ended before it came to this flag.
+        for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+            if (std::string_view(argv[i]) == "--json") context.is_json = true;
+        }
         if (argc <= 1) {
             std::fputs(app.help().c_str(), stderr);
         } else {
