@@ -387,7 +387,7 @@ TEST(MistakesOfASet, DepthAndSizeAreBounded) {
 TEST(MistakesOfASet, TextOfStrangersIsEscaped) {
     EXPECT_EQ(mistakes_of("\"a\eb\": 1\n"), "p.yaml:1:3: the control character 0x1B; take it out\n");
     EXPECT_EQ(mistakes_of("\"a\\eb\": 1\n").find('\x1b'), std::string::npos);
-    EXPECT_EQ(mistakes_of("a\u200Bb: 1\n").substr(0, 36), "p.yaml:1:1: unknown key 'a\\u{200B}b';");
+    EXPECT_EQ(mistakes_of("a\u200Bb: 1\n").substr(0, 37), "p.yaml:1:1: unknown key 'a\\u{200B}b';");
 }
 
 TEST(MistakesOfASet, AnEmptySetDeniesAndIsNoMistake) {
