@@ -194,7 +194,7 @@ TEST(SessionSimulation, NothingRunsUnrecordedWhateverHappens) {
         run_seed(totals, std::strtoull(one, nullptr, 10), policy);
         return;
     }
-    for (std::uint64_t seed = 1; seed <= 400 && !HasFailure(); ++seed) run_seed(totals, seed, policy);
+    for (std::uint64_t seed = 1; seed <= 600 && !HasFailure(); ++seed) run_seed(totals, seed, policy);
     RecordProperty("ran", static_cast<int>(totals.ran));
     EXPECT_GT(totals.ran, 2000U);
     EXPECT_GT(totals.updates, 100U) << "too few commands were held and approved";
