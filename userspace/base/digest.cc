@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include <cstdlib>
 #include <memory>
@@ -16,16 +15,14 @@ const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const
 
 }  // namespace
 
-Digest sha256(Bytes bytes) {
-    Digest out{};
-    SHA256(raw(bytes.data()), bytes.size(), raw(out.data()));
-    return out;
-}
+Digest sha256(Bytes bytes) { return sha256({bytes}); }
 
 Digest sha256(std::initializer_list<Bytes> parts) {
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+    // Looking the algorithm up, and a context, cost more than the hash of a short text: each thread keeps one.
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
     Digest out{};
-    bool ok = context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+    bool ok = algorithm != nullptr && context != nullptr && EVP_DigestInit_ex(context.get(), algorithm, nullptr) == 1;
     for (const Bytes part : parts) ok = ok && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
     ok = ok && EVP_DigestFinal_ex(context.get(), raw(out.data()), nullptr) == 1;
     if (!ok) std::abort();  // a digest that is not one must never be compared
