@@ -19,7 +19,7 @@ def markdown(names, rates, cpu, memory, rounds, seconds):
     """The tables as text, and whether every aim is met."""
     aims = []
     out = (f"Linux {platform.release()}, {os.cpu_count()} CPUs, shared by client, proxy and database; medians of {rounds} interleaved rounds of "
-           f"{seconds} s. assent: everything on.\n\n")
+           f"{seconds} s. Agents speak in the clear to all three; PostgreSQL has its own defaults (fsync and synchronous_commit on). assent: everything on.\n\n")
     out += _row("transactions a second; clients", "direct", "pgbouncer", "assent", "assent / direct", "assent / pgbouncer", "CPU of pgbouncer",
                 "CPU of assent", "assent / pgbouncer") + _row(*["---"] + ["---:"] * 8)
     for what in names:
