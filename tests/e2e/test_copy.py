@@ -30,6 +30,27 @@ class Copy(harness.EndToEnd):
                     self.assertGreater(said[0]["size"], 0)
                     self.assertEqual(said[1]["alive"], 1)
 
+    def test_a_copy_gives_what_the_select_gives(self):
+        rows = self.psql_rows("SELECT id, national_id, card_number, name FROM customers ORDER BY id")
+        query = "(SELECT id, national_id, card_number, name FROM customers ORDER BY id)"
+        self.assertEqual(self.psql_rows(f"COPY {query} TO STDOUT (DELIMITER '|')"), rows)
+        self.assertEqual(self.psql_rows(f"COPY {query} TO STDOUT"), [row.replace("|", "\t") for row in rows])
+        self.assertEqual(self.psql_rows(f"COPY {query} TO STDOUT (FORMAT csv, HEADER)"),
+                         ["id,national_id,card_number,name"] + [row.replace("|", ",") for row in rows])
+        self.assertEqual(self.psql_rows("COPY customers (id, card_number) TO STDOUT CSV QUOTE '~' FORCE QUOTE card_number")[0], "1,~[redacted]~")
+
+    def test_the_extended_protocol_copies_too(self):
+        said = self.script("""
+            c = psycopg.pq.PGconn.connect(DSN.encode())
+            c.send_query_params(b"COPY (SELECT card_number FROM customers WHERE id = 7) TO STDOUT (FORMAT csv, HEADER)", [])
+            c.get_result()
+            data = b""
+            while (part := c.get_copy_data(0))[0] > 0:
+                data += bytes(part[1])
+            say(data=data.decode(), status=c.get_result().status)
+        """)
+        self.assertEqual(said["data"], "card_number\n[redacted]\n")
+
     def test_in_goes_through_whole(self):
         said = self.script("""
             with connect() as c:

@@ -50,6 +50,19 @@ class Holds(harness.EndToEnd):
         agent.next()
         self.assertEqual(agent.next(), {"rows": 1})
 
+    def test_values_in_binary_format_are_shown_as_what_they_stand_for(self):
+        agent = self.start_script("""
+            import datetime
+            with connect() as c:
+                c.execute("UPDATE orders SET status = 'x' WHERE id = %b AND placed_at < %b AND id <> ALL (%b)",
+                          (15, datetime.datetime(2001, 2, 3, tzinfo=datetime.timezone.utc), [7, 300]))
+                say(done=True)
+        """)
+        hold = self.wait_for_hold("id <> ALL")
+        self.assertEqual(hold["parameters"], ["15 (int2)", "'2001-02-03 00:00:00+00' (timestamptz)", "'{7,300}' (int2[])"])
+        self.assertEqual(self.approve(hold).returncode, 0)
+        self.assertTrue(agent.next()["done"])
+
     def test_denied_by_a_reviewer(self):
         agent = self.start_update(13)
         hold = self.wait_for_hold("id = 13")

@@ -83,8 +83,10 @@ const std::string copy_out_of_two = message('H', std::string("\0\0\2\0\0\0\0", 7
 
 TEST(PostgresResults, ACopyIsMaskedInItsFormat) {
     Ruling ruling = masking(model::MaskKind::redact);
-    ruling.copy_format = wire::CopyFormat::text;
-    ruling.copy_types = std::make_shared<std::vector<std::uint32_t>>(std::vector<std::uint32_t>{25, 25});
+    model::CopyLayout layout;
+    layout.format = model::CopyFormat::text;
+    layout.types = {25, 25};
+    ruling.copies = std::make_shared<std::vector<model::CopyLayout>>(1, layout);
     ruling.recorded_result_bytes = 0;
     Playbook(with("COPY", ruling))
         .opened()

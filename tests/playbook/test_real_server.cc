@@ -255,9 +255,11 @@ TEST_F(RealServerTest, MasksHoldInEveryFormat) {
         Ruling ruling = forward();
         if (seen.text.find("secret") == std::string_view::npos) return ruling;
         ruling.masks = masks;
-        ruling.copy_format =
-            seen.text.find("binary") != std::string_view::npos ? wire::CopyFormat::binary : wire::CopyFormat::text;
-        ruling.copy_types = std::make_shared<std::vector<std::uint32_t>>(std::vector<std::uint32_t>{23, 25, 23});
+        model::CopyLayout layout;
+        layout.format =
+            seen.text.find("binary") != std::string_view::npos ? model::CopyFormat::binary : model::CopyFormat::text;
+        layout.types = {23, 25, 23};
+        ruling.copies = std::make_shared<std::vector<model::CopyLayout>>(1, layout);
         return ruling;
     };
     const Relay relay(settings);

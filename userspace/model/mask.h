@@ -21,9 +21,6 @@ struct MaskMethod {
 // What stands for a redacted text.
 inline constexpr const char* redacted_text = "[redacted]";
 
-// How COPY TO STDOUT writes its rows; `other`: options that change the shape of a row (CSV, DELIMITER, NULL, ENCODING …).
-enum class CopyFormat : std::uint8_t { none = 0, text, binary, other };
-
 // One output column of one statement.
 struct ColumnMask {
     MaskMethod method;           // none: passed as it is

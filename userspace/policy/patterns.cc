@@ -17,6 +17,8 @@ bool is_catalog_schema(std::string_view schema) { return schema == "pg_catalog" 
 bool is_withheld(std::string_view schema, std::string_view relation) {
     // Rows of every table that are too large for it are kept here.
     if (schema == "pg_toast") return true;
+    // Texts of other sessions' statements; the extension may be in any schema.
+    if (relation == "pg_stat_statements") return true;
     if (schema != "pg_catalog") return false;
     return relation.starts_with(withheld_prefix) || std::find(withheld.begin(), withheld.end(), relation) != withheld.end();
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "wire/postgres/binary_value.h"
+
 namespace assent::session {
 namespace {
 
@@ -24,6 +26,15 @@ public:
 private:
     ByteVector bytes_;
 };
+
+std::string in_quotes(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'') out += c;
+        out += c;
+    }
+    return out + "'";
+}
 
 }  // namespace
 
@@ -50,8 +61,12 @@ Digest command_digest(const Place& place, const wire::CommandSeen& command, std:
 
 std::string shown_parameter(const wire::Parameter& parameter) {
     if (parameter.is_null) return "NULL";
-    if (parameter.is_binary) return "\\x" + to_hex(parameter.value);
-    return fmt::format("'{}'", as_text(parameter.value));
+    if (!parameter.is_binary) return in_quotes(as_text(parameter.value));
+    const std::uint32_t type = parameter.type != 0 ? parameter.type : parameter.described_type;
+    const std::string name = wire::postgres::type_name(type);
+    const auto text = wire::postgres::text_of_binary(type, parameter.value);
+    if (!text.has_value()) return fmt::format("\\x{} (binary, {})", to_hex(parameter.value), name);
+    return fmt::format("{} ({})", wire::postgres::is_quoted_type(type) ? in_quotes(*text) : *text, name);
 }
 
 Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command, std::string_view text,

@@ -25,7 +25,8 @@ struct Place {
 
 [[nodiscard]] Digest command_digest(const Place& place, const wire::CommandSeen& command, std::string_view text);
 
-// A bound value for people: NULL, 'text' or \x… for binary.
+// A bound value for people: NULL, 'text' with its quotes doubled, and of binary what it stands for with its type, 5 (int4)
+// or 'a' (text), or where that is not known its bytes, \x6162 (binary, type 600). No two different values look the same.
 [[nodiscard]] std::string shown_parameter(const wire::Parameter& parameter);
 
 // The request for reviewers; the shortest wait and deadline of the approvals that the verdict needs.

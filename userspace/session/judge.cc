@@ -221,6 +221,13 @@ void Judge::finish(Judged& judged, std::string_view text) const {
             masks.push_back(facts.masks);
             is_plain = is_plain && facts.masks.is_plain();
         }
+        const bool has_copy = std::ranges::any_of(
+            analysis.statements, [](const sql::StatementFacts& facts) { return facts.copy.format != model::CopyFormat::none; });
+        if (!is_plain && has_copy) {
+            std::vector<model::CopyLayout> copies;
+            for (const sql::StatementFacts& facts : analysis.statements) copies.push_back(facts.copy);
+            judged.copies = std::make_shared<const std::vector<model::CopyLayout>>(std::move(copies));
+        }
         if (!is_plain) judged.masks = std::make_shared<const std::vector<model::ResultMasks>>(std::move(masks));
     }
     judged.has_transaction_step = std::ranges::any_of(

@@ -26,6 +26,7 @@ struct Judged {
     sql::Analysis analysis;
     model::Verdict verdict;
     std::shared_ptr<const std::vector<model::ResultMasks>> masks;  // null: nothing is masked
+    std::shared_ptr<const std::vector<model::CopyLayout>> copies;  // where rows of a COPY are masked; one a statement
     std::string record;           // JSON members of its record: verdict, effects, masks, policy
     bool is_plain_write = false;  // a ROLLBACK undoes all of it
     bool has_transaction_step = false;

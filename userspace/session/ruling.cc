@@ -42,22 +42,10 @@ bool is_ascii(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-wire::CopyFormat copy_format_of(const sql::Analysis& analysis) {
-    for (const sql::StatementFacts& facts : analysis.statements) {
-        switch (facts.copy_format) {
-            case model::CopyFormat::none: continue;
-            case model::CopyFormat::text: return wire::CopyFormat::text;
-            case model::CopyFormat::binary: return wire::CopyFormat::binary;
-            case model::CopyFormat::other: return wire::CopyFormat::csv_or_other;
-        }
-    }
-    return wire::CopyFormat::none;
-}
-
-std::shared_ptr<const std::vector<std::uint32_t>> copy_types_of(const sql::Analysis& analysis) {
-    for (const sql::StatementFacts& facts : analysis.statements) {
-        if (!facts.copy_types.empty()) return std::make_shared<const std::vector<std::uint32_t>>(facts.copy_types);
-    }
+// Where an ASCII byte may be a part of another character, fields cannot be told apart by their delimiter.
+std::shared_ptr<const std::vector<model::CopyLayout>> readable(const std::shared_ptr<const std::vector<model::CopyLayout>>& copies,
+                                                               bool has_safe_encoding) {
+    if (copies == nullptr || has_safe_encoding || std::ranges::all_of(*copies, &model::CopyLayout::is_plain)) return copies;
     return nullptr;
 }
 
@@ -422,10 +410,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
 
     out.masks = judged->masks;
     out.recorded_result_bytes = limits::record_body_result;
-    if (judged->masks != nullptr) {
-        out.copy_format = copy_format_of(judged->analysis);
-        out.copy_types = copy_types_of(judged->analysis);
-    }
+    out.copies = readable(judged->copies, has_safe_encoding_);
     return out;
 }
 
@@ -462,6 +447,7 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     out.recorded_result_bytes = limits::record_body_result;
     if (is_bound_here) {
         out.masks = running->judged->masks;
+        out.copies = readable(running->judged->copies, has_safe_encoding_);
         return out;
     }
     // Declared in SQL, or its command has ended: its masks are those of its name.
@@ -498,7 +484,10 @@ void SessionImpl::write_parameters(std::string& out, std::span<const wire::Param
         } else if (is_hidden) {
             append_json_string(out, sql::hidden_value(as_text(parameter.value), flow_.mask_key));
         } else if (parameter.is_binary) {
-            append_json_string(out, "\\x" + to_hex(parameter.value));
+            // An object: never to be taken for a text that the agent sent.
+            out += "{\"binary\":";
+            append_json_string(out, shown_parameter(parameter));
+            out.push_back('}');
         } else {
             append_json_string(out, as_text(parameter.value));
         }

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/copy.h"
 #include "model/effect.h"
 #include "model/mask.h"
 #include "sql/catalog.h"
@@ -51,8 +52,7 @@ enum class TransactionStep : std::uint8_t { none = 0, begin, commit, rollback, s
 struct StatementFacts {
     TransactionStep transaction = TransactionStep::none;
     bool returns_rows = false;
-    model::CopyFormat copy_format = model::CopyFormat::none;  // COPY TO STDOUT; `other` with masks is a mask_denial
-    std::vector<std::uint32_t> copy_types;  // of the columns of a COPY of a relation, as the catalog knows them; may be empty
+    model::CopyLayout copy;  // COPY TO STDOUT; `other` with masks is a mask_denial
     model::ResultMasks masks;
     std::string prepares;                    // PREPARE: the name it makes
     std::string executes;                    // EXECUTE: the name it runs

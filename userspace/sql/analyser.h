@@ -6,6 +6,7 @@
 //   modify.cc      INSERT, UPDATE, DELETE, MERGE    statement.cc   the table of statements
 //   session.cc     settings, cursors, transactions  transfer.cc    COPY, EXPLAIN, PREPARE
 //   definition.cc  relations made and altered       object.cc      other things, rights, what is outside
+//   guarded.cc     what fails by a value            may_fail.cc    what can
 //   name_change.cc what statements do to the names of later ones
 #pragma once
 
@@ -115,6 +116,8 @@ private:
     Flow column(Node column_ref, Scope& scope);
     Flow unqualified_column(std::string_view name, Scope& scope);
     Flow qualified_column(const std::vector<std::string_view>& parts, Scope& scope);
+    std::uint32_t type_of(Node wrapped, Scope& scope);
+    std::uint32_t type_of_column(Node column_ref, Scope& scope);
     const Source* source_named(const std::vector<std::string_view>& parts, Scope& scope);
     Columns star(Node column_ref, Scope& scope);
     [[nodiscard]] Flow unlisted_column(const From& from, std::string_view name) const;
@@ -140,6 +143,8 @@ private:
     Columns targets(simdjson::dom::array list, Scope& scope);
     void follow_recursion(CteFrame& frame, CteFrame::Entry& entry, Columns& columns);
     void with(Node body, Scope& scope, CteFrame& frame);
+    // Begins a query: its place among others, and its WITH. False: too much work.
+    bool enter(Node body, Scope& scope, CteFrame& frame, Scope* outer, CteFrame* ctes);
     void grouping(Node body, const Columns& output, Scope& scope);
     void ordering(simdjson::dom::array sort_clause, const Columns& output, Scope& scope);
     Flow sort_key(Node key, const Columns& output, Scope& scope);
@@ -174,6 +179,15 @@ private:
     Flow json_query(Node body, Scope& scope);
     Flow json_aggregate(Node body, Scope& scope);
     void filter(Node wrapped, Scope& scope);
+
+    // guarded.cc
+    void operator_effects(simdjson::dom::array list);
+    bool is_small_constant(Node wrapped);
+    Flow operation(Node body, Scope& scope);
+    Flow choice(Node body, Scope& scope);
+    Flow xml(Node body, Scope& scope);
+    Flow parsed_json(Node body, Scope& scope);
+    void deny_failing(const Name& function, Node body, const std::vector<Flow>& arguments);
 
     // call.cc
     // A literal, also with casts around it.

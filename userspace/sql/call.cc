@@ -60,8 +60,15 @@ bool Analyser::gives_one_column(Node range_function) const {
 
 Flow Analyser::call(Node body, Scope& scope) {
     const Name name = name_of_list(body.list("funcname"));
-    Flow arguments = expressions(body.list("args"), scope);
+    std::vector<Flow> each;
+    Flow arguments;
+    for (const auto item : body.list("args")) {
+        each.push_back(expression(Node(item), scope));
+        arguments.mix(each.back());
+    }
+    deny_failing(name, body, each);
     for (const auto item : body.list("agg_order")) {
+        operator_effects(Node(item).as("SortBy").list("useOp"));
         // Also percentile_cont(0.5) WITHIN GROUP (ORDER BY x), which gives x back.
         const Flow key = expression(Node(item).as("SortBy").member("node"), scope);
         deny_filter(key);

@@ -25,16 +25,16 @@ const std::unordered_map<std::string_view, Analyser::Expression> Analyser::expre
     {"A_Star", &Analyser::constant},
     {"MergeSupportFunc", &Analyser::constant},
     {"ColumnRef", &Analyser::column_expression},
-    {"A_Expr", &Analyser::children},
-    {"BoolExpr", &Analyser::children},
+    {"A_Expr", &Analyser::operation},
+    {"BoolExpr", &Analyser::choice},
     {"NullTest", &Analyser::children},
     {"BooleanTest", &Analyser::children},
     {"CollateClause", &Analyser::children},
-    {"CaseExpr", &Analyser::children},
+    {"CaseExpr", &Analyser::choice},
     {"CaseWhen", &Analyser::children},
-    {"CoalesceExpr", &Analyser::children},
+    {"CoalesceExpr", &Analyser::choice},
     {"MinMaxExpr", &Analyser::children},
-    {"XmlExpr", &Analyser::children},
+    {"XmlExpr", &Analyser::xml},
     {"XmlSerialize", &Analyser::children},
     {"A_ArrayExpr", &Analyser::children},
     {"A_Indices", &Analyser::children},
@@ -47,10 +47,10 @@ const std::unordered_map<std::string_view, Analyser::Expression> Analyser::expre
     {"JsonReturning", &Analyser::constant},
     {"JsonBehavior", &Analyser::children},
     {"JsonArgument", &Analyser::children},
-    {"JsonFuncExpr", &Analyser::children},
+    {"JsonFuncExpr", &Analyser::parsed_json},
     {"JsonTablePathSpec", &Analyser::children},
     {"JsonTableColumn", &Analyser::children},
-    {"JsonParseExpr", &Analyser::children},
+    {"JsonParseExpr", &Analyser::parsed_json},
     {"JsonScalarExpr", &Analyser::children},
     {"JsonSerializeExpr", &Analyser::children},
     {"JsonObjectConstructor", &Analyser::children},
@@ -113,8 +113,6 @@ Flow Analyser::res_target(Node body, Scope& scope) { return expression(body.memb
 
 Flow Analyser::row(Node body, Scope& scope) { return expressions(body.list("args"), scope); }
 
-Flow Analyser::type_cast(Node body, Scope& scope) { return expression(body.member("arg"), scope).derived(); }
-
 Flow Analyser::indirection(Node body, Scope& scope) {
     Flow flow = expression(body.member("arg"), scope).derived();
     for (const auto item : body.list("indirection")) {
@@ -134,6 +132,7 @@ Flow Analyser::multi_assign(Node body, Scope& scope) {
 }
 
 Flow Analyser::sublink(Node body, Scope& scope) {
+    operator_effects(body.list("operName"));
     Flow flow = expression(body.member("testexpr"), scope).derived();
     const Columns columns = query(body.member("subselect"), &scope, scope.ctes);
     const std::string_view type = body.text("subLinkType");

@@ -86,7 +86,10 @@ void Columns::join(const Columns& other) {
     if (!is_complete && !other.is_complete) {
         others = all();
         others.mix(other.all());
-        for (auto& column : list) column.flow.mix(others);
+        for (auto& column : list) {
+            column.flow.mix(others);
+            column.type = 0;
+        }
         return;
     }
     if (!is_complete || !other.is_complete || list.size() != other.list.size()) {
@@ -99,11 +102,17 @@ void Columns::join(const Columns& other) {
         }
         for (auto& column : list) {
             if (!anything.is_clean()) column.flow.mix(anything);
+            column.type = 0;
         }
         return;
     }
-    for (std::size_t i = 0; i < list.size(); ++i) list[i].flow.join(other.list[i].flow);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        list[i].flow.join(other.list[i].flow);
+        list[i].type = common_type(list[i].type, other.list[i].type);
+    }
 }
+
+std::uint32_t common_type(std::uint32_t a, std::uint32_t b) noexcept { return a == b ? a : 0; }
 
 void Columns::rename(const std::vector<std::string>& names) {
     for (std::size_t i = 0; i < names.size(); ++i) {

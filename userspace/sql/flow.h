@@ -1,6 +1,7 @@
 // Which masked columns a value may come from, and the columns of everything that stands in a FROM.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ struct Flow {
 struct FlowColumn {
     std::string name;
     Flow flow;
+    std::uint32_t type = 0;  // pg_type oid; 0: not known
 };
 
 struct Columns {
@@ -43,6 +45,9 @@ struct Columns {
     // AS alias (a, b): the first columns take these names.
     void rename(const std::vector<std::string>& names);
 };
+
+// Of a value that is of one of two types: 0 where they differ.
+[[nodiscard]] std::uint32_t common_type(std::uint32_t a, std::uint32_t b) noexcept;
 
 // One thing in FROM under its name.
 struct Source {

@@ -130,14 +130,19 @@ From Analyser::join_item(Node body, Scope& scope) {
     From joined;
     for (const auto& name : merged) {
         Flow flow = left.visible.is_complete ? Flow() : left.visible.others;
-        if (const FlowColumn* column = column_named(left.visible, name)) flow = column->flow;
+        std::uint32_t type = 0;
+        if (const FlowColumn* column = column_named(left.visible, name)) {
+            flow = column->flow;
+            type = column->type;
+        }
         if (const FlowColumn* column = column_named(right.visible, name)) {
             flow.mix(column->flow);
+            type = common_type(type, column->type);
         } else if (!right.visible.is_complete) {
             flow.mix(right.visible.others);
         }
         deny_filter(flow);
-        joined.visible.list.push_back({name, flow});
+        joined.visible.list.push_back({name, flow, type});
     }
     for (From* side : {&left, &right}) {
         Columns rest = side->visible;

@@ -19,7 +19,9 @@ void append_source(Scope& scope, const Source& source) {
     scope.from.sources.push_back(source);
 }
 
-std::string column_at(const ResolvedRelation& target, std::size_t place) {
+// The column that the value at a place of a row is for; `names`: those that the statement lists, if it does.
+std::string column_at(const ResolvedRelation& target, const std::vector<std::string>& names, std::size_t place) {
+    if (!names.empty()) return place < names.size() ? names[place] : std::string();
     if (target.relation == nullptr || place >= target.relation->columns.size()) return {};
     return target.relation->columns[place].name;
 }
@@ -59,18 +61,13 @@ void Analyser::inserted_rows(Node select, simdjson::dom::array columns, const Re
     for (const auto item : select.list("valuesLists")) {
         std::size_t place = 0;
         for (const auto value : Node(item).as("List").list("items")) {
-            check_written(Node(value), target,
-                          names.empty()          ? column_at(target, place)
-                          : place < names.size() ? names[place]
-                                                 : "");
-            ++place;
+            check_written(Node(value), target, column_at(target, names, place++));
         }
     }
     std::size_t place = 0;
     for (const auto item : select.list("targetList")) {
         const Node value = Node(item).as("ResTarget").member("val");
-        check_written(value, target, names.empty() ? column_at(target, place) : place < names.size() ? names[place] : "");
-        ++place;
+        check_written(value, target, column_at(target, names, place++));
     }
 }
 
@@ -91,11 +88,8 @@ Columns Analyser::returning(Node body, const ResolvedRelation& target, Scope& sc
 
 Columns Analyser::insert(Node body, Scope* outer, CteFrame* ctes) {
     Scope scope;
-    scope.outer = outer;
-    scope.ctes = ctes;
     CteFrame frame;
-    if (!spend()) return {};
-    with(body, scope, frame);
+    if (!enter(body, scope, frame, outer, ctes)) return {};
     const Node range = body.member("relation");
     const ResolvedRelation target = resolve(range);
     const Source source = target_source(range, target);
@@ -116,7 +110,10 @@ void Analyser::on_conflict(Node body, const ResolvedRelation& target, const Sour
     inner.ctes = scope.ctes;
     append_source(inner, source);
     for (const auto item : body.member("infer").list("indexElems")) {
-        filter(Node(item).as("IndexElem").member("expr"), inner);
+        const Node element = Node(item).as("IndexElem");
+        filter(element.member("expr"), inner);
+        // Which values are there already is what a filter would tell.
+        if (!element.text("name").empty()) deny_filter(unqualified_column(element.text("name"), inner));
     }
     filter(body.member("infer").member("whereClause"), inner);
     if (body.text("action") != "ONCONFLICT_UPDATE") return;
@@ -152,11 +149,8 @@ void Analyser::assignments(simdjson::dom::array list, const ResolvedRelation& ta
 
 Columns Analyser::update(Node body, Scope* outer, CteFrame* ctes) {
     Scope scope;
-    scope.outer = outer;
-    scope.ctes = ctes;
     CteFrame frame;
-    if (!spend()) return {};
-    with(body, scope, frame);
+    if (!enter(body, scope, frame, outer, ctes)) return {};
     const Node range = body.member("relation");
     const ResolvedRelation target = resolve(range);
     append_source(scope, target_source(range, target));
@@ -168,11 +162,8 @@ Columns Analyser::update(Node body, Scope* outer, CteFrame* ctes) {
 
 Columns Analyser::remove(Node body, Scope* outer, CteFrame* ctes) {
     Scope scope;
-    scope.outer = outer;
-    scope.ctes = ctes;
     CteFrame frame;
-    if (!spend()) return {};
-    with(body, scope, frame);
+    if (!enter(body, scope, frame, outer, ctes)) return {};
     const Node range = body.member("relation");
     const ResolvedRelation target = resolve(range);
     append_source(scope, target_source(range, target));
@@ -198,11 +189,7 @@ bool Analyser::merge_branch(Node clause, const ResolvedRelation& target, bool ha
         for (const auto item : clause.list("targetList")) names.emplace_back(Node(item).as("ResTarget").text("name"));
         std::size_t place = 0;
         for (const auto value : clause.list("values")) {
-            check_written(Node(value), target,
-                          names.empty()          ? column_at(target, place)
-                          : place < names.size() ? names[place]
-                                                 : "");
-            ++place;
+            check_written(Node(value), target, column_at(target, names, place++));
         }
     } else if (command != "CMD_NOTHING") {
         unknown("MergeWhenClause");
@@ -212,11 +199,8 @@ bool Analyser::merge_branch(Node clause, const ResolvedRelation& target, bool ha
 
 Columns Analyser::merge(Node body, Scope* outer, CteFrame* ctes) {
     Scope scope;
-    scope.outer = outer;
-    scope.ctes = ctes;
     CteFrame frame;
-    if (!spend()) return {};
-    with(body, scope, frame);
+    if (!enter(body, scope, frame, outer, ctes)) return {};
     const Node range = body.member("relation");
     const ResolvedRelation target = resolve(range);
     // RETURNING gives the columns of the source before those of the target.

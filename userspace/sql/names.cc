@@ -1,7 +1,9 @@
 // Relations and columns by name, and the masks that lie on them.
 #include <algorithm>
+#include <array>
 
 #include "sql/analyser.h"
+#include "sql/functions.h"
 
 namespace assent::sql {
 namespace {
@@ -161,7 +163,7 @@ Columns Analyser::columns_of(const ResolvedRelation& relation) {
         const bool is_view = relation.relation->kind == 'v' || relation.relation->kind == 'm';
         const Flow reached = is_view ? reached_masks(*relation.relation) : Flow();
         for (const auto& column : relation.relation->columns) {
-            columns.list.push_back({column.name, mask_of(relation, column.name)});
+            columns.list.push_back({column.name, mask_of(relation, column.name), column.type});
             if (!reached.is_clean()) columns.list.back().flow.mix(reached);
         }
     }
@@ -190,7 +192,11 @@ CteFrame::Entry* Analyser::cte(std::string_view name, Scope& scope) {
 Flow Analyser::field_call(std::string_view name, const Flow& argument) {
     const Name function{{}, std::string(name)};
     collect_function(function);
-    if (is_callable(function)) return call_effects(function, Node(), argument);
+    deny_failing(function, Node(), {argument});
+    // What the first reading took for a column is not one, and the catalog was not asked whether it is a function.
+    const bool is_unasked = collector_ == nullptr && environment_.catalog != nullptr &&
+                            !environment_.catalog->knows_function(function) && builtin_function(function.name) == nullptr;
+    if (is_unasked || is_callable(function)) return call_effects(function, Node(), argument);
     return argument.derived();
 }
 
@@ -284,6 +290,42 @@ Flow Analyser::column(Node column_ref, Scope& scope) {
     }
     if (parts.empty()) return unknown_flow();
     return parts.size() == 1 ? unqualified_column(parts[0], scope) : qualified_column(parts, scope);
+}
+
+std::uint32_t Analyser::type_of_column(Node column_ref, Scope& scope) {
+    std::vector<std::string_view> parts;
+    for (const auto item : column_ref.list("fields")) parts.push_back(Node(item).string_value());
+    const Columns* columns = nullptr;
+    if (parts.size() > 1) {
+        const Source* source = source_named({parts.begin(), parts.end() - 1}, scope);
+        if (source != nullptr) columns = &source->columns;
+    }
+    for (Scope* at = parts.size() == 1 ? &scope : nullptr; at != nullptr && columns == nullptr; at = at->outer) {
+        Flow ignored;
+        const bool is_here = find(at->from.visible, parts[0], ignored) != nullptr;
+        if (is_here || !at->from.visible.is_complete) columns = &at->from.visible;
+    }
+    if (columns == nullptr || !columns->is_complete) return 0;
+    Flow ignored;
+    const FlowColumn* column = find(*columns, parts.back(), ignored);
+    return column == nullptr ? 0 : column->type;
+}
+
+// Of an output column, as far as it is needed to lay a mask on a COPY: what is computed is not known.
+std::uint32_t Analyser::type_of(Node wrapped, Scope& scope) {
+    constexpr std::array<std::pair<std::string_view, std::uint32_t>, 3> texts = {
+        {{"text", 25}, {"varchar", 1043}, {"bpchar", 1042}}};
+    if (const Node reference = wrapped.as("ColumnRef")) return type_of_column(reference, scope);
+    if (const Node collated = wrapped.as("CollateClause")) return type_of(collated.member("arg"), scope);
+    const Node name = wrapped.as("TypeCast").member("typeName");
+    if (!name || name.size("arrayBounds") > 0) return 0;
+    // A name without a schema may be a type of the agent's.
+    const Name type = name_of_list(name.list("names"));
+    if (type.schema != "pg_catalog" && stale_.is_any()) return 0;
+    for (const auto& [text, oid] : texts) {
+        if (type.name == text && (type.schema.empty() || type.schema == "pg_catalog")) return oid;
+    }
+    return 0;
 }
 
 Columns Analyser::star(Node column_ref, Scope& scope) {

@@ -163,13 +163,18 @@ Columns Analyser::cte_columns(CteFrame& frame, CteFrame::Entry& entry) {
     return columns;
 }
 
-Columns Analyser::select(Node body, Scope* outer, CteFrame* ctes) {
-    Scope scope;
+bool Analyser::enter(Node body, Scope& scope, CteFrame& frame, Scope* outer, CteFrame* ctes) {
     scope.outer = outer;
     scope.ctes = ctes;
-    CteFrame frame;
-    if (!spend()) return {};
+    if (!spend()) return false;
     with(body, scope, frame);
+    return true;
+}
+
+Columns Analyser::select(Node body, Scope* outer, CteFrame* ctes) {
+    Scope scope;
+    CteFrame frame;
+    if (!enter(body, scope, frame, outer, ctes)) return {};
     Columns columns;
     if (body.size("valuesLists") > 0) {
         columns = values(body, scope);
@@ -225,7 +230,8 @@ Columns Analyser::targets(simdjson::dom::array list, Scope& scope) {
             more.is_complete = false;
         } else {
             const std::string_view name = target.text("name").empty() ? implied_name(value) : target.text("name");
-            more.list.push_back({std::string(name.empty() ? "?column?" : name), expression(value, scope)});
+            Flow flow = expression(value, scope);
+            more.list.push_back({std::string(name.empty() ? "?column?" : name), std::move(flow), type_of(value, scope)});
         }
         columns.add_all(more);
     }
@@ -298,7 +304,10 @@ Flow Analyser::sort_key(Node key, const Columns& output, Scope& scope) {
 }
 
 void Analyser::ordering(simdjson::dom::array sort_clause, const Columns& output, Scope& scope) {
-    for (const auto item : sort_clause) deny_filter(sort_key(Node(item).as("SortBy").member("node"), output, scope));
+    for (const auto item : sort_clause) {
+        operator_effects(Node(item).as("SortBy").list("useOp"));
+        deny_filter(sort_key(Node(item).as("SortBy").member("node"), output, scope));
+    }
 }
 
 void Analyser::limits_of(Node body, Scope& scope) {

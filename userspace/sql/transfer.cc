@@ -1,6 +1,9 @@
 // COPY, EXPLAIN, PREPARE and EXECUTE: rows in and out, and statements inside others.
+#include <algorithm>
+
 #include "base/limits.h"
 #include "sql/analyser.h"
+#include "sql/copy_options.h"
 
 namespace assent::sql {
 namespace {
@@ -33,25 +36,12 @@ bool runs(Node explain) {
     return false;
 }
 
-model::CopyFormat copy_format(Node copy) {
-    auto format = model::CopyFormat::text;
-    for (const auto item : copy.list("options")) {
-        const Node option = Node(item).as("DefElem");
-        const std::string_view value = option.member("arg").string_value();
-        // Whatever changes the shape of a row cannot be masked in it; a word that is not known may.
-        if (option.text("defname") == "format" && value == "text") continue;
-        if (option.text("defname") != "format" || value != "binary") return model::CopyFormat::other;
-        format = model::CopyFormat::binary;
-    }
-    return format;
-}
-
 }  // namespace
 
 void Analyser::copied_result(Node body, const Columns& columns) {
     result(columns);
-    facts_->copy_format = copy_format(body);
-    if (facts_->copy_format == model::CopyFormat::other) deny(columns.all(), "cannot be masked in this format of COPY");
+    facts_->copy = copy_layout(body, columns);
+    if (facts_->copy.format == model::CopyFormat::other) deny(columns.all(), "cannot be masked in this format of COPY");
 }
 
 void Analyser::copy(Node body) {
@@ -100,18 +90,14 @@ void Analyser::copy_relation(Node body, bool is_to_client) {
     Columns columns;
     for (const auto item : body.list("attlist")) {
         const std::string_view name = Node(item).string_value();
-        columns.list.push_back({std::string(name), unqualified_column(name, scope)});
-        if (relation.relation == nullptr) continue;
-        for (const Column& known : relation.relation->columns) {
-            if (known.name == name) facts_->copy_types.push_back(known.type);
-        }
+        const auto known = std::find_if(source.columns.list.begin(), source.columns.list.end(),
+                                        [&](const FlowColumn& column) { return column.name == name; });
+        columns.list.push_back(
+            {std::string(name), unqualified_column(name, scope), known == source.columns.list.end() ? 0 : known->type});
     }
     if (columns.list.empty()) {
         columns = source.columns;
         if (relation.relation != nullptr) {
-            for (const Column& known : relation.relation->columns) {
-                if (!known.is_generated) facts_->copy_types.push_back(known.type);
-            }
             std::size_t place = 0;
             std::erase_if(columns.list, [&](const FlowColumn&) { return relation.relation->columns[place++].is_generated; });
         }

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "model/copy.h"
 #include "model/mask.h"
 #include "sql/catalog.h"
 
@@ -23,10 +24,11 @@ enum class Side : std::uint8_t { agent, target };
 using CommandId = std::uint64_t;
 
 struct Parameter {
-    std::uint32_t type = 0;  // oid, 0 when not said
+    std::uint32_t type = 0;  // oid as the agent declared it, 0 when not said
     bool is_binary = false;
     bool is_null = false;
     Bytes value;
+    std::uint32_t described_type = 0;  // as the server described it, where the agent has asked; 0: not known
 };
 
 enum class CommandKind : std::uint8_t {
@@ -71,10 +73,6 @@ struct Refusal {
     std::string hint;
 };
 
-// How the rows of a COPY … TO STDOUT are written. Rows that are masked must be `text` (every option at its default) or
-// `binary`; with another value the session ends before a row passes.
-enum class CopyFormat : std::uint8_t { none = 0, text, csv_or_other, binary };
-
 // What shall become of a command. Default-constructed it refuses.
 struct Ruling {
     enum class Action : std::uint8_t {
@@ -90,9 +88,10 @@ struct Ruling {
     std::optional<sql::Question> question;
     // How much of the result, as the agent sees it, the host wants to see.
     std::size_t recorded_result_bytes = 0;
-    CopyFormat copy_format = CopyFormat::none;
-    // Types of the columns of a masked COPY, which the protocol does not tell; unknown types are masked to null.
-    std::shared_ptr<const std::vector<std::uint32_t>> copy_types;
+    // How the rows of a COPY … TO STDOUT are written, one for each statement; the protocol tells neither options nor types.
+    // Where rows are to be masked and it is missing or `other`, the session ends before a row passes; a column of a type
+    // that is not known is masked to null.
+    std::shared_ptr<const std::vector<model::CopyLayout>> copies;
     // The command can make names mean something else behind the protocol's back (PREPARE, DECLARE, CLOSE, DEALLOCATE ALL,
     // DISCARD): later commands by the names known until now are shown without their text.
     bool forgets_names = false;

@@ -53,7 +53,7 @@ public:
         const bool has_text = command.kind == CommandKind::query || command.kind == CommandKind::parse;
         if (ruling.action == Ruling::Action::forward && has_text) forwarded_texts.insert(std::string(command.text));
         if ((choice & 0x40U) != 0) ruling.masks = masks();
-        if ((choice & 0x20U) != 0) ruling.copy_format = (choice & 0x10U) != 0 ? CopyFormat::text : CopyFormat::binary;
+        if ((choice & 0x20U) != 0) ruling.copies = copies(choice);
         ruling.recorded_result_bytes = choice;
         ruling.forgets_names = choice == 0xff;
         return ruling;
@@ -99,6 +99,18 @@ private:
             return made;
         }();
         return plan;
+    }
+    static std::shared_ptr<const std::vector<model::CopyLayout>> copies(unsigned choice) {
+        auto made = std::make_shared<std::vector<model::CopyLayout>>(2);
+        model::CopyLayout& layout = made->front();
+        layout.format = static_cast<model::CopyFormat>(1 + (choice >> 3U) % 3);
+        layout.types = {25, 25};
+        layout.has_header = choice % 2 == 0;
+        layout.delimiter = choice % 3 == 0 ? '|' : '\t';
+        layout.escape = choice % 3 == 1 ? 'x' : '"';
+        layout.quotes_all = choice % 4 == 0;
+        if (layout.format == model::CopyFormat::csv) layout.null = choice % 5 == 0 ? "NULL" : "";
+        return made;
     }
     // What is sent to the target is a stream of whole messages but for CopyData, so simple queries can be picked out.
     void check_commands(Bytes bytes) {

@@ -68,7 +68,13 @@ TEST(CommandDigest, ChangesWithEverythingElse) {
 TEST(ShownParameter, TellsNullTextAndBinaryApart) {
     EXPECT_EQ(shown_parameter({25, false, true, {}}), "NULL");
     EXPECT_EQ(shown_parameter({25, false, false, as_bytes("NULL")}), "'NULL'");
-    EXPECT_EQ(shown_parameter({25, true, false, as_bytes("A")}), "\\x41");
+    EXPECT_EQ(shown_parameter({25, false, false, as_bytes("it's")}), "'it''s'");
+    EXPECT_EQ(shown_parameter({25, true, false, as_bytes("A'")}), "'A''' (text)");
+    EXPECT_EQ(shown_parameter({21, true, false, as_bytes(std::string_view("\0\7", 2))}), "7 (int2)");
+    EXPECT_EQ(shown_parameter({600, true, false, as_bytes("A")}), "\\x41 (binary, type 600)");
+    EXPECT_EQ(shown_parameter({23, true, false, as_bytes("A")}), "\\x41 (binary, int4)") << "not an int4";
+    EXPECT_EQ(shown_parameter({0, true, false, as_bytes("A")}), "\\x41 (binary, type not said)");
+    EXPECT_EQ(shown_parameter({0, true, false, as_bytes("A"), 1043}), "'A' (varchar)");
 }
 
 }  // namespace

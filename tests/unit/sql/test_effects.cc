@@ -35,6 +35,12 @@ constexpr Case reads[] = {
     {"SELECT * FROM \"Orders\"", "read ?Orders"},
     {"SELECT * FROM U&\"\\006frders\"", "read public.orders"},
     {"TABLE orders", "read public.orders"},
+    {"SELECT id FROM orders WHERE id BETWEEN 1 AND 2 AND note NOT BETWEEN SYMMETRIC 'b' AND 'a'", "read public.orders"},
+    {"SELECT 1 FROM orders WHERE id IN (1, 2) OR note ILIKE 'x' OR note SIMILAR TO 'y' OR id IS DISTINCT FROM 3 OR id = ANY "
+     "(ARRAY[1])",
+     "read public.orders"},
+    {"SELECT id OPERATOR(public.@#@) 1 FROM orders ORDER BY note USING <<<", "execute ?<<<,public.@#@; read public.orders"},
+    {"SELECT id OPERATOR(util.@#@) 1 FROM orders", "read public.orders"},
     {"VALUES (1)", "read"},
     {"SELECT (SELECT count(*) FROM jobs) FROM orders WHERE EXISTS (SELECT 1 FROM customers)",
      "read public.customers,public.jobs,public.orders"},

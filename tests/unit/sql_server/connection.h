@@ -63,6 +63,20 @@ public:
         while (PGresult* rest = PQgetResult(connection_.get())) PQclear(rest);
         return out;
     }
+    // The rows of COPY TO STDOUT as the server sends them; what went wrong first, and "error " before it.
+    std::vector<std::string> copy_data(const std::string& sql) {
+        std::vector<std::string> out;
+        std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection_.get(), sql.c_str()), &PQclear);
+        if (PQresultStatus(result.get()) != PGRES_COPY_OUT)
+            return {std::string("error ") + PQresultErrorMessage(result.get())};
+        char* data = nullptr;
+        for (int size = 0; (size = PQgetCopyData(connection_.get(), &data, 0)) > 0;) {
+            out.emplace_back(data, static_cast<std::size_t>(size));
+            PQfreemem(data);
+        }
+        while (PGresult* rest = PQgetResult(connection_.get())) PQclear(rest);
+        return out;
+    }
     // Fills the catalog with what the text names. What went wrong, or nothing.
     std::string teach(Catalog& catalog, const std::vector<Name>& relations, const std::vector<Name>& functions) {
         const auto question = catalog.question(relations, functions);

@@ -8,6 +8,8 @@
 #include "unit/sql/helpers.h"
 #include "unit/sql_server/connection.h"
 #include "unit/sql_server/mask_queries.h"
+#include "wire/postgres/copy_masking.h"
+#include "wire/postgres/protocol.h"
 
 namespace assent::sql::test {
 namespace {
@@ -164,10 +166,110 @@ TEST_F(Masks, NothingOfAMaskedValueComesThrough) {
     EXPECT_EQ(failed, 0);
 }
 
+// What an agent gets of a COPY: each message through the masker, as the adapter does it.
+std::string masked_copy(Connection& connection, const std::string& sql, const StatementFacts& facts,
+                        const std::string& extra) {
+    EXPECT_EQ(connection.run("BEGIN").error, "");
+    EXPECT_EQ(connection.run(extra).error, "");
+    wire::postgres::CopyMasker masker(facts.copy, Digest{});
+    std::string out;
+    for (const std::string& data : connection.copy_data(sql)) {
+        if (data.starts_with("error")) out += data;
+        ByteVector message;
+        wire::postgres::MessageWriter(message).begin('d').bytes(as_bytes(data)).end();
+        ByteVector masked;
+        if (masker.mask(message, facts.masks, masked) < 0) return "(refused)";
+        out += as_text(Bytes(masked).subspan(wire::postgres::header_size));
+    }
+    EXPECT_EQ(connection.run("ROLLBACK").error, "");
+    return out;
+}
+
+constexpr const char* copy_forms[] = {
+    "",
+    "(FORMAT csv)",
+    "(FORMAT csv, HEADER)",
+    "CSV HEADER",
+    "(FORMAT csv, DELIMITER ';', QUOTE '''', ESCAPE 'x', NULL 'none')",
+    "(FORMAT csv, FORCE_QUOTE *)",
+    "(FORMAT csv, HEADER off, DELIMITER '|', QUOTE '~')",
+    "(FORMAT text, DELIMITER '|', NULL '\\0')",
+    "(DELIMITER ',', ENCODING 'UTF8')",
+    "(FORMAT text, HEADER true)",
+    "WITH DELIMITER AS ';'",
+    "(FORMAT binary)",
+    "BINARY",
+};
+
+constexpr const char* copy_sources[] = {
+    "customers",
+    "customers (ssn, id, card)",
+    "(SELECT * FROM customers)",
+    "(SELECT id, ssn AS s, card, score, extra FROM customers)",
+    "(SELECT c.ssn, o.note FROM customers c JOIN orders o USING (id))",
+    "(WITH w AS (SELECT ssn AS s, card FROM customers) SELECT s, card, 1 AS n FROM w)",
+    "(SELECT ssn FROM customers UNION ALL SELECT ssn FROM old_customers)",
+    "(SELECT x.s FROM (SELECT ssn FROM customers) x (s))",
+    "(SELECT ssn::text, ssn || 'x' FROM customers)",
+    "(DELETE FROM customers WHERE id < 3 RETURNING ssn, card)",
+    "(SELECT c FROM customers c)",
+};
+
+TEST_F(Masks, ACopyTellsNothingInAnyFormat) {
+    const std::string quiet = "INSERT INTO customers VALUES (2001, 'n', 'plain', 'abcdefgh0042', 'c', 5, '1')";
+    const std::string loud =
+        "INSERT INTO customers VALUES (2001, 'n', E'\",;|''~x\\\\\n\t', E'a,\"|;''~\\t0042', 'c', 7, '\"a,b\"')";
+    for (const char* source : copy_sources) {
+        for (const char* form : copy_forms) {
+            const std::string sql = fmt::format("COPY {} TO STDOUT {}", source, form);
+            SCOPED_TRACE(sql);
+            const Analysis analysis = plan(sql);
+            EXPECT_EQ(analysis.mask_denial, "");
+            const std::string a = masked_copy(*a_, sql, analysis.statements[0], quiet);
+            const std::string b = masked_copy(*b_, sql, analysis.statements[0], loud);
+            EXPECT_EQ(a, b);
+            EXPECT_FALSE(a.empty());
+            EXPECT_EQ(a.find("error"), std::string::npos) << a;
+            const bool has_text = std::string_view(source).find("SELECT c ") == std::string_view::npos;
+            EXPECT_EQ(a.find("[redacted]") != std::string::npos, has_text) << a;
+        }
+    }
+}
+
+TEST_F(Masks, ACopyGivesWhatTheSelectGives) {
+    const std::string query = "SELECT id, ssn, card, score, extra FROM ONLY customers ORDER BY id";
+    const auto copied = [&](const std::string& form) {
+        const std::string sql = "COPY (" + query + ") TO STDOUT " + form;
+        return masked_copy(*a_, sql, plan(sql).statements[0], "SELECT 1");
+    };
+    EXPECT_EQ(copied(""),
+              "1\t[redacted]\t***********0042\t\\N\t\"[redacted]\"\n2\t[redacted]\t***********0042\t\\N\t\"[redacted]\"\n"
+              "9\t\\N\t\\N\t\\N\t\\N\n");
+    EXPECT_EQ(copied("(FORMAT csv, HEADER)"),
+              "id,ssn,card,score,extra\n1,[redacted],***********0042,,\"\"\"[redacted]\"\"\"\n"
+              "2,[redacted],***********0042,,\"\"\"[redacted]\"\"\"\n9,,,,\n");
+}
+
+TEST_F(Masks, ACopyThatLeavesDoubtIsDenied) {
+    for (const char* form : {"(NULL 'x')", "(NULL '')", "(FORMAT text, NULL '\\n')", "(FORMAT csv, ENCODING 'SJIS')",
+                             "(FORMAT csv, HEADER match)", "(DELIMITER 'ab')", "(FORMAT csv, QUOTE '')", "(SOMETHING)",
+                             "(FORMAT csv, FORCE_NULL (ssn))", "(FORMAT 'CSV')"}) {
+        EXPECT_NE(plan(std::string("COPY customers TO STDOUT ") + form).mask_denial, "") << form;
+        EXPECT_EQ(plan(std::string("COPY orders TO STDOUT ") + form).mask_denial, "") << form;
+    }
+}
+
 TEST_F(Masks, WhatWouldTellOfAMaskedValueIsDenied) {
     for (const char* sql : denied_queries) {
         SCOPED_TRACE(sql);
         EXPECT_NE(plan(sql).mask_denial, "");
+    }
+}
+
+TEST_F(Masks, WhatIsDoneIsSeenHoweverItIsWritten) {
+    for (const auto& query : effect_queries) {
+        const std::string effects = line_of(plan(query.sql).effects);
+        EXPECT_NE(effects.find(query.effect), std::string::npos) << query.sql << ": " << effects;
     }
 }
 

@@ -8,6 +8,7 @@ namespace assent::wire::postgres {
 namespace {
 
 using namespace std::string_view_literals;
+using model::CopyFormat;
 using model::MaskKind;
 using model::MaskMethod;
 
@@ -114,9 +115,19 @@ std::string copied(CopyMasker& masker, std::string_view body, const model::Resul
     return std::string(as_text(Bytes(out).subspan(header_size)));
 }
 
+model::CopyLayout layout_of(CopyFormat format) {
+    model::CopyLayout layout;
+    layout.format = format;
+    layout.types = {25, 25, 23};
+    if (format == CopyFormat::csv) {
+        layout.delimiter = ',';
+        layout.null.clear();
+    }
+    return layout;
+}
+
 TEST(CopyMasking, TextRowsKeepTheirShape) {
-    const auto types = std::make_shared<const std::vector<std::uint32_t>>(std::vector<std::uint32_t>{25, 25, 23});
-    CopyMasker masker(CopyFormat::text, key, types);
+    CopyMasker masker(layout_of(CopyFormat::text), key);
     const auto masks = second_column(partial(0, 2));
     EXPECT_EQ(copied(masker, "a\tsecret\t1\nb\t\\N\t2\n", masks), "a\t****et\t1\nb\t\\N\t2\n");
     EXPECT_EQ(copied(masker, "a\tb\n", masks), "\\N\t\\N\n");  // another width
@@ -125,16 +136,14 @@ TEST(CopyMasking, TextRowsKeepTheirShape) {
 }
 
 TEST(CopyMasking, AnEscapedCharacterIsOneCharacter) {
-    const auto types = std::make_shared<const std::vector<std::uint32_t>>(std::vector<std::uint32_t>{25, 25, 23});
-    CopyMasker masker(CopyFormat::text, key, types);
+    CopyMasker masker(layout_of(CopyFormat::text), key);
     EXPECT_EQ(copied(masker, "a\tab\\tc\\\\\\x41\\101\t1\n", second_column(partial(0, 3))), "a\t****\\\\AA\t1\n");
 }
 
 TEST(CopyMasking, BinaryRowsKeepTheirShape) {
     constexpr auto header = "PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"sv;
     constexpr auto values = "\0\3\0\0\0\1a\0\0\0\6secret\0\0\0\4\0\0\0\1"sv;
-    const auto types = std::make_shared<const std::vector<std::uint32_t>>(std::vector<std::uint32_t>{25, 25, 23});
-    CopyMasker masker(CopyFormat::binary, key, types);
+    CopyMasker masker(layout_of(CopyFormat::binary), key);
     const auto masks = second_column({.kind = MaskKind::redact});
     EXPECT_EQ(copied(masker, std::string(header) + std::string(values), masks),
               std::string(header) + std::string("\0\3\0\0\0\1a\0\0\0\12[redacted]\0\0\0\4\0\0\0\1"sv));
@@ -142,10 +151,45 @@ TEST(CopyMasking, BinaryRowsKeepTheirShape) {
     EXPECT_EQ(copied(masker, values, masks), "(refused)");  // behind the end
 }
 
+TEST(CopyMasking, TextHasItsOwnDelimiterNullAndHeader) {
+    auto layout = layout_of(CopyFormat::text);
+    layout.delimiter = '|';
+    layout.null = "\\0";
+    layout.has_header = true;
+    CopyMasker masker(layout, key);
+    EXPECT_EQ(copied(masker, "a|b|c\n", second_column(partial(0, 3))), "a|b|c\n");
+    EXPECT_EQ(copied(masker, "a|b|c\n", second_column(partial(0, 3))), "a|*|c\n") << "only the first row is one of names";
+    EXPECT_EQ(copied(masker, "x\ty|ab\\|cd\\|ef|1\nb|\\0|2\n", second_column(partial(0, 3))),
+              "x\ty|*****\\|ef|1\nb|\\0|2\n");
+    EXPECT_EQ(copied(masker, "a|b\\", second_column(partial(0, 3))), "(refused)");
+}
+
+TEST(CopyMasking, CsvIsQuotedByWhatTheMaskGivesAndNotByWhatItHides) {
+    CopyMasker masker(layout_of(CopyFormat::csv), key);
+    const auto redacted = second_column({.kind = MaskKind::redact});
+    for (const char* secret : {"plain", "\"a,b\"", "\"a\nb\"", "\"say \"\"x\"\"\"", "\"\"", "\" \""}) {
+        EXPECT_EQ(copied(masker, std::string("a,") + secret + ",1\n", redacted), "a,[redacted],1\n") << secret;
+    }
+    EXPECT_EQ(copied(masker, "\"x,y\",,1\n", redacted), "\"x,y\",,1\n") << "NULL stays NULL";
+    EXPECT_EQ(copied(masker, "a,\"1234567,\"\"\",1\n", second_column(partial(0, 3))), "a,\"******7,\"\"\",1\n");
+    EXPECT_EQ(copied(masker, "\"a\nb\",s,1\nc,s,2\n", redacted), "\"a\nb\",[redacted],1\nc,[redacted],2\n");
+    for (const char* broken : {"a,\"s,1\n", "a,s\"t,1\n", "a,\"s\"t,1\n", "a,s,1"}) {
+        EXPECT_EQ(copied(masker, broken, redacted), "(refused)") << broken;
+    }
+    auto layout = layout_of(CopyFormat::csv);
+    layout.quote = '\'';
+    layout.escape = 'x';
+    layout.null = "none";
+    layout.quoted_columns = {1};
+    CopyMasker other(layout, key);
+    EXPECT_EQ(copied(other, "a,'itx's xxl',1\nb,none,2\nc,'none',3\n", second_column(partial(0, 3))),
+              "a,'**** xxl',1\nb,none,2\nc,'****',3\n");
+}
+
 TEST(CopyMasking, OtherFormatsAreRefused) {
-    CopyMasker csv(CopyFormat::csv_or_other, key, nullptr);
+    CopyMasker csv(layout_of(CopyFormat::other), key);
     EXPECT_EQ(copied(csv, "a,secret,1\n", second_column({.kind = MaskKind::redact})), "(refused)");
-    CopyMasker binary(CopyFormat::binary, key, nullptr);
+    CopyMasker binary(layout_of(CopyFormat::binary), key);
     EXPECT_EQ(copied(binary, "a\tsecret\t1\n", second_column({.kind = MaskKind::redact})), "(refused)");
 }
 

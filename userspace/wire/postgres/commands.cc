@@ -241,8 +241,7 @@ Ref<Command> Conversation::make_command(const CommandSeen& seen, Ruling& ruling)
     command->id = seen.id;
     command->kind = seen.kind;
     command->plan.masks = std::move(ruling.masks);
-    command->plan.copy_types = std::move(ruling.copy_types);
-    command->plan.copy_format = ruling.copy_format;
+    command->plan.copies = std::move(ruling.copies);
     command->plan.recorded_bytes = ruling.recorded_result_bytes;
     if (ruling.forgets_names) {
         statements_.distrust_all();
@@ -380,6 +379,9 @@ Step Conversation::on_bind(Bytes message) {
         seen.text = found.object->text;
         const auto& types = found.object->types;
         for (std::size_t i = 0; i < std::min(types.size(), parameters_.size()); ++i) parameters_[i].type = types[i];
+        const auto& described = found.object->described_types;
+        for (std::size_t i = 0; i < std::min(described.size(), parameters_.size()); ++i)
+            parameters_[i].described_type = described[i];
     }
     auto ruling = judge(seen);
     release_large(parameters_);
@@ -467,13 +469,14 @@ Step Conversation::on_describe(Bytes message) {
     Cursor cursor(message);
     cursor.bytes(header_size);
     const auto what = static_cast<char>(cursor.u8());
-    cursor.c_string();
+    const std::string_view name = cursor.c_string();
     if (!cursor.finished() || (what != 'S' && what != 'P')) {
         agent_broke("the agent sent a malformed Describe");
         return Step::taken;
     }
     to_target_.pass(message);
-    requests_.push(what == 'S' ? RequestKind::describe_statement : RequestKind::describe_portal);
+    Request& request = requests_.push(what == 'S' ? RequestKind::describe_statement : RequestKind::describe_portal);
+    if (what == 'S') request.statement = statements_.find(name, batch_).object;
     in_batch(false);
     return Step::taken;
 }

@@ -147,6 +147,7 @@ private:
     void on_reply(char type, Bytes message);
     void on_parsed(Request& front);
     void on_bound(Request& front);
+    void on_parameter_description(Request& front, Bytes message);
     void on_closed(Request& front);
     void on_run_reply(Request& front, char type, Bytes message);
     void on_ready(Bytes message);

@@ -2,7 +2,9 @@
 #include "wire/postgres/copy_masking.h"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/cursor.h"
 #include "wire/postgres/protocol.h"
@@ -11,6 +13,8 @@ namespace assent::wire::postgres {
 namespace {
 
 using namespace std::string_view_literals;
+using model::CopyFormat;
+
 constexpr auto binary_signature = "PGCOPY\n\xff\r\n\0"sv;
 
 int hex_digit(char c) {
@@ -39,6 +43,7 @@ std::byte escaped_character(char c) {
     }
 }
 
+// A field of text format.
 ByteVector unescape(std::string_view field) {
     ByteVector out;
     for (std::size_t i = 0; i < field.size(); ++i) {
@@ -66,7 +71,7 @@ ByteVector unescape(std::string_view field) {
     return out;
 }
 
-void append_escaped(Bytes value, ByteVector& out) {
+void append_escaped(Bytes value, char delimiter, ByteVector& out) {
     for (const std::byte b : value) {
         char letter = 0;
         switch (static_cast<char>(b)) {
@@ -92,8 +97,12 @@ void append_escaped(Bytes value, ByteVector& out) {
                 letter = '\\';
                 break;
             default:
-                out.push_back(b);
-                continue;
+                if (static_cast<char>(b) != delimiter) {
+                    out.push_back(b);
+                    continue;
+                }
+                letter = delimiter;
+                break;
         }
         out.push_back(std::byte{'\\'});
         out.push_back(static_cast<std::byte>(letter));
@@ -103,8 +112,8 @@ void append_escaped(Bytes value, ByteVector& out) {
 }  // namespace
 
 ColumnShape CopyMasker::shape_of(std::size_t column, std::size_t count) const {
-    if (types_ == nullptr || types_->size() != count) return {};
-    return {(*types_)[column], format_ == CopyFormat::binary};
+    if (layout_.types.size() != count) return {};
+    return {layout_.types[column], layout_.format == CopyFormat::binary};
 }
 
 std::int64_t CopyMasker::mask(Bytes message, const model::ResultMasks& masks, ByteVector& out) {
@@ -113,54 +122,125 @@ std::int64_t CopyMasker::mask(Bytes message, const model::ResultMasks& masks, By
     writer.begin('d');
     const Bytes body = message.subspan(header_size);
     bool is_valid = false;
-    if (format_ == CopyFormat::text) is_valid = mask_text(body, masks, out);
-    if (format_ == CopyFormat::binary) is_valid = mask_binary(body, masks, out);
+    if (layout_.format == CopyFormat::binary) {
+        is_valid = mask_binary(body, masks, out);
+    } else if (layout_.format == CopyFormat::text || layout_.format == CopyFormat::csv) {
+        is_valid = mask_rows(body, masks, out);
+    }
     if (!is_valid) return -1;
     writer.end();
     return masked_;
 }
 
-bool CopyMasker::mask_text(Bytes body, const model::ResultMasks& masks, ByteVector& out) {
-    while (!body.empty()) {
-        const auto end = std::find(body.begin(), body.end(), std::byte{'\n'});
-        if (end == body.end()) return false;
-        const auto size = static_cast<std::size_t>(end - body.begin());
-        if (!mask_line(body.first(size), masks, out)) return false;
-        out.push_back(std::byte{'\n'});
-        body = body.subspan(size + 1);
+std::optional<CopyMasker::Field> CopyMasker::next_field(std::string_view rest) const {
+    const bool is_csv = layout_.format == CopyFormat::csv;
+    Field field;
+    bool is_inside = false;  // between quotes
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+        const char c = rest[i];
+        if (is_csv && is_inside) {
+            const bool is_escape = c == layout_.escape && i + 1 < rest.size() &&
+                                   (rest[i + 1] == layout_.quote || rest[i + 1] == layout_.escape);
+            if (is_escape) {
+                ++i;
+            } else if (c == layout_.quote) {
+                is_inside = false;
+            }
+        } else if (is_csv && c == layout_.quote) {
+            if (i > 0) return std::nullopt;  // a server quotes whole fields
+            field.is_quoted = is_inside = true;
+        } else if (!is_csv && c == '\\') {
+            if (++i == rest.size()) return std::nullopt;
+        } else if (c == layout_.delimiter || c == '\n') {
+            field.written = rest.substr(0, i);
+            field.ends_row = c == '\n';
+            return field;
+        } else if (field.is_quoted) {
+            return std::nullopt;  // something behind the closing quote
+        }
+    }
+    return std::nullopt;
+}
+
+// Fields of the row that begins here; 0: it does not end.
+std::size_t CopyMasker::field_count(std::string_view row) const {
+    for (std::size_t count = 1;; ++count) {
+        const auto field = next_field(row);
+        if (!field) return 0;
+        if (field->ends_row) return count;
+        row.remove_prefix(field->written.size() + 1);
+    }
+}
+
+bool CopyMasker::mask_rows(Bytes body, const model::ResultMasks& masks, ByteVector& out) {
+    std::string_view rest = as_text(body);
+    while (!rest.empty()) {
+        const std::size_t count = field_count(rest);
+        if (count == 0) return false;
+        const bool is_header = rows_++ == 0 && layout_.has_header;
+        for (std::size_t column = 0; column < count; ++column) {
+            const Field field = *next_field(rest);
+            rest.remove_prefix(field.written.size() + 1);
+            const model::MaskMethod method = is_header ? model::MaskMethod() : method_of(masks, column, count);
+            mask_field(field, column, count, method, out);
+            out.push_back(static_cast<std::byte>(field.ends_row ? '\n' : layout_.delimiter));
+        }
     }
     return true;
 }
 
-bool CopyMasker::mask_line(Bytes line, const model::ResultMasks& masks, ByteVector& out) {
-    if (as_text(line) == "\\.") {
-        append(out, line);
-        return true;
+void CopyMasker::mask_field(const Field& field, std::size_t column, std::size_t count, const model::MaskMethod& method,
+                            ByteVector& out) {
+    const bool is_null = !field.is_quoted && field.written == layout_.null;
+    if (is_null || method.kind == model::MaskKind::none) {
+        append(out, as_bytes(field.written));
+        return;
     }
-    ++rows_;
-    // A tab inside a value is always escaped, so every tab parts two fields. A relation without columns gives empty lines,
-    // which look like one empty field.
-    const std::size_t count = 1 + static_cast<std::size_t>(std::count(line.begin(), line.end(), std::byte{'\t'}));
-    std::string_view rest = as_text(line);
-    for (std::size_t column = 0; column < count; ++column) {
-        const std::size_t size = std::min(rest.find('\t'), rest.size());
-        const std::string_view field = rest.substr(0, size);
-        rest.remove_prefix(std::min(size + 1, rest.size()));
-        if (column > 0) out.push_back(std::byte{'\t'});
-        const model::MaskMethod method = method_of(masks, column, count);
-        if (field == "\\N" || method.kind == model::MaskKind::none) {
-            append(out, as_bytes(field));
-            continue;
-        }
-        ++masked_;
-        ByteVector masked;
-        if (mask_value(method, shape_of(column, count), unescape(field), key_, masked)) {
-            append_escaped(masked, out);
-        } else {
-            append(out, as_bytes("\\N"));
-        }
+    ++masked_;
+    ByteVector masked;
+    if (!mask_value(method, shape_of(column, count), value_of(field), key_, masked)) {
+        append(out, as_bytes(layout_.null));
+    } else if (layout_.format == CopyFormat::csv) {
+        append_quoted(masked, column, count, out);
+    } else {
+        append_escaped(masked, layout_.delimiter, out);
     }
-    return true;
+}
+
+ByteVector CopyMasker::value_of(const Field& field) const {
+    if (layout_.format == CopyFormat::text) return unescape(field.written);
+    ByteVector value;
+    if (!field.is_quoted) {
+        append(value, as_bytes(field.written));
+        return value;
+    }
+    const std::string_view inside = field.written.substr(1, field.written.size() - 2);
+    for (std::size_t i = 0; i < inside.size(); ++i) {
+        const bool is_escape = inside[i] == layout_.escape && i + 1 < inside.size() &&
+                               (inside[i + 1] == layout_.quote || inside[i + 1] == layout_.escape);
+        if (is_escape) ++i;
+        value.push_back(static_cast<std::byte>(inside[i]));
+    }
+    return value;
+}
+
+// As the server quotes; whether the value itself was quoted would tell something of it.
+void CopyMasker::append_quoted(Bytes value, std::size_t column, std::size_t count, ByteVector& out) const {
+    const std::string_view text = as_text(value);
+    const std::string special = {layout_.delimiter, layout_.quote, '\n', '\r'};
+    const bool is_forced = layout_.quotes_all || std::find(layout_.quoted_columns.begin(), layout_.quoted_columns.end(),
+                                                           column) != layout_.quoted_columns.end();
+    if (!is_forced && text != layout_.null && !(count == 1 && text == "\\.") &&
+        text.find_first_of(special) == std::string_view::npos) {
+        append(out, value);
+        return;
+    }
+    out.push_back(static_cast<std::byte>(layout_.quote));
+    for (const char c : text) {
+        if (c == layout_.quote || c == layout_.escape) out.push_back(static_cast<std::byte>(layout_.escape));
+        out.push_back(static_cast<std::byte>(c));
+    }
+    out.push_back(static_cast<std::byte>(layout_.quote));
 }
 
 bool CopyMasker::mask_binary(Bytes body, const model::ResultMasks& masks, ByteVector& out) {

@@ -75,22 +75,12 @@ void Conversation::send_question() {
 void Conversation::on_own_reply(Request& front, char type, Bytes message) {
     bool is_expected = false;
     switch (front.kind) {
-        case RequestKind::parse:
-            is_expected = type == '1';
-            break;
-        case RequestKind::bind:
-            is_expected = type == '2';
-            break;
         case RequestKind::execute:
             if (type == 'D') {
                 collect_row(message);
                 return;
             }
             is_expected = type == 'C';
-            break;
-        case RequestKind::close_portal:
-        case RequestKind::close_statement:
-            is_expected = type == '3';
             break;
         case RequestKind::describe_portal: {
             Command& command = *front.command;
@@ -104,6 +94,7 @@ void Conversation::on_own_reply(Request& front, char type, Bytes message) {
             if (is_expected) transaction_status_ = static_cast<char>(message.back());
             break;
         default:
+            is_expected = type == reply_to(front.kind);
             break;
     }
     if (!is_expected) {

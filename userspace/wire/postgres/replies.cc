@@ -110,18 +110,9 @@ void Conversation::on_reply(char type, Bytes message) {
     }
     bool is_expected = false;
     switch (front.kind) {
-        case RequestKind::parse:
-            is_expected = type == '1';
-            break;
-        case RequestKind::bind:
-            is_expected = type == '2';
-            break;
-        case RequestKind::close_statement:
-        case RequestKind::close_portal:
-            is_expected = type == '3';
-            break;
         case RequestKind::describe_statement:
             if (type == 't') {
+                on_parameter_description(front, message);
                 pass_to_agent(message);
                 return;
             }
@@ -129,17 +120,12 @@ void Conversation::on_reply(char type, Bytes message) {
         case RequestKind::describe_portal:
             is_expected = type == 'T' || type == 'n';
             break;
-        case RequestKind::sync:
-            is_expected = type == 'Z';
-            break;
-        case RequestKind::function_call:
-            is_expected = type == 'Z';
-            break;
         case RequestKind::query:
         case RequestKind::execute:
             on_run_reply(front, type, message);
             return;
-        case RequestKind::copy_end:
+        default:
+            is_expected = type == reply_to(front.kind);
             break;
     }
     if (!is_expected) {
@@ -170,6 +156,17 @@ void Conversation::on_parsed(Request& front) {
     const Ref<Statement> before = statements_.confirm(front.statement->name, front.statement);
     if (before) statement_bytes_ -= before->size();
     finish(*front.command);
+}
+
+// Only for what people are shown: what is malformed is not known, and the agent's to judge.
+void Conversation::on_parameter_description(Request& front, Bytes message) {
+    if (!front.statement) return;
+    Cursor cursor(message);
+    cursor.bytes(header_size);
+    const std::size_t count = cursor.u16();
+    std::vector<std::uint32_t> types;
+    for (std::size_t i = 0; i < count && cursor.ok(); ++i) types.push_back(cursor.u32());
+    if (cursor.finished()) front.statement->described_types = std::move(types);
 }
 
 void Conversation::on_bound(Request& front) {

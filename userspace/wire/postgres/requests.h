@@ -28,15 +28,17 @@ struct Statement {
     std::uint32_t uses = 0;
     std::string name;
     std::string text;
-    std::vector<std::uint32_t> types;
-    bool is_known = true;          // false: the name may mean something else by now
-    std::uint64_t last_batch = 0;  // in which it was used last
+    std::vector<std::uint32_t> types;            // of parameters, as Parse declared them
+    std::vector<std::uint32_t> described_types;  // as the server said, if it was asked
+    bool is_known = true;                        // false: the name may mean something else by now
+    std::uint64_t last_batch = 0;                // in which it was used last
 
     [[nodiscard]] std::size_t size() const { return text.size() + types.size() * sizeof(std::uint32_t); }
     void reset() {
         clear_text(name);
         clear_text(text);
         types.clear();
+        described_types = {};
         is_known = true;
         last_batch = 0;
     }
@@ -45,8 +47,7 @@ struct Statement {
 // What was ruled of a command, as far as its results need it.
 struct Plan {
     std::shared_ptr<const std::vector<model::ResultMasks>> masks;
-    std::shared_ptr<const std::vector<std::uint32_t>> copy_types;
-    CopyFormat copy_format = CopyFormat::none;
+    std::shared_ptr<const std::vector<model::CopyLayout>> copies;
     std::size_t recorded_bytes = 0;  // that the host still wants to see
 
     [[nodiscard]] bool has_masks() const { return masks != nullptr; }
@@ -115,6 +116,24 @@ enum class RequestKind : std::uint8_t {
     function_call,
     copy_end,  // CopyDone or CopyFail sent before the server said that it copies: gets no reply of its own
 };
+
+// The one message that answers it when all goes well; 0: one of several, or none.
+[[nodiscard]] constexpr char reply_to(RequestKind kind) {
+    switch (kind) {
+        case RequestKind::parse:
+            return '1';
+        case RequestKind::bind:
+            return '2';
+        case RequestKind::close_statement:
+        case RequestKind::close_portal:
+            return '3';
+        case RequestKind::sync:
+        case RequestKind::function_call:
+            return 'Z';
+        default:
+            return 0;
+    }
+}
 
 struct Request {
     RequestKind kind = RequestKind::sync;

@@ -130,18 +130,19 @@ void Conversation::on_copy_begins(Request& front, char type, Bytes message) {
         return;
     }
     if (type != 'G' && command.plan.has_masks() && masks_anything(masks_of(command), columns)) {
-        const CopyFormat format = command.plan.copy_format;
-        const bool can_mask = type == 'H' && format == (is_binary ? CopyFormat::binary : CopyFormat::text);
-        if (!can_mask) {
+        const auto* copies = command.plan.copies.get();
+        const bool is_known = copies != nullptr && command.statement_index < copies->size();
+        const model::CopyLayout layout = is_known ? (*copies)[command.statement_index] : model::CopyLayout();
+        if (type != 'H' || !CopyMasker::can_mask(layout, is_binary)) {
             const std::string why = "rows of a copy in this format cannot be masked";
             end_session({.code = "0A000",
                          .message = "assent: " + why,
                          .detail = "cause=mask retry=never",
-                         .hint = "Use COPY with its default options."},
+                         .hint = "Use COPY with its default options, or SELECT."},
                         why, false);
             return;
         }
-        copy_masker_.emplace(format, options_.mask_key, command.plan.copy_types);
+        copy_masker_.emplace(layout, options_.mask_key);
     }
     if (type != 'H') {
         // What the agent sent ahead: a Sync is ignored by a server that copies, and the copy may have been ended already.
