@@ -43,6 +43,31 @@ class Restart(harness.EndToEnd):
         self.assertNotIn("refused", out)
         self.assertEqual(self.psql_rows("SELECT 1"), ["1"])
 
+    def test_a_session_whose_daemon_was_killed_is_told_as_cut(self):
+        agent = self.start_script("""
+            with connect() as c:
+                c.execute("SELECT 'before the crash'")
+                say(ready=True)
+                sys.stdin.readline()
+        """, stdin=subprocess.PIPE)
+        self.assertEqual(agent.next(), {"ready": True})
+        session = self.assent.ask("sessions", "--live")[-1]["session"]
+        throwaway.wait_until(lambda: "before the crash" in self.assent.cli("replay", session).stdout, 10, "it is recorded")
+        self.assertIn("the session is open", self.assent.cli("replay", session).stdout)
+        self.assent.kill()
+        self.assent.start()
+        agent.kill()
+        row = next(row for row in self.assent.ask("sessions") if row["session"] == session)
+        self.assertNotIn("closed", row)
+        self.assertLess(row["opened"], row["cut_after"])
+        self.assertLess(row["cut_after"], row["cut"])
+        line = next(line for line in self.assent.cli("sessions").stdout.splitlines() if session in line)
+        self.assertRegex(line, r" cut .*cut: assentd was killed or crashed")
+        story = self.assent.cli("replay", session).stdout
+        self.assertIn("cut: assentd was killed or crashed", story)
+        self.assertNotIn("the session is open", story)
+        self.assertEqual(self.assent.ask("replay", session)[-1]["type"], "cut")
+
     def test_sigterm_lets_a_running_command_end(self):
         agent = self.start_script("""
             with connect() as c:

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support/postgres_messages.h"
+#include "wire/detect/detect.h"
 #include "wire/postgres/postgres.h"
 
 namespace assent::test {
@@ -44,6 +45,7 @@ public:
         std::map<std::string, std::vector<Ruling>> rulings;
         std::optional<sql::Question> ready_question;
         bool shows_executes = false;
+        bool is_detected = false;  // the protocol is found out by the first bytes, as at an unlisted target
     };
 
     Playbook() = default;
@@ -91,7 +93,9 @@ private:
     class Run final : public wire::Host {
     public:
         Run(const Settings& settings)
-            : settings_(settings), adapter_(wire::postgres::make_adapter(settings.options, *this)) {}
+            : settings_(settings),
+              adapter_(settings.is_detected ? wire::detect::make_adapter(*this)
+                                            : wire::postgres::make_adapter(settings.options, *this)) {}
 
         void play(const Step& step, std::size_t& at, const IsCut& is_cut) {
             if (step.kind == Kind::bytes) {

@@ -20,6 +20,7 @@ inline constexpr std::size_t output_maximum = 20 * MiB;  // over it the flow is 
 inline constexpr std::size_t flows_per_thread = 16 * 1024;
 inline constexpr auto upstream_connect_timeout = 10s;
 inline constexpr auto startup_timeout = 60s;  // from accept until the session is authenticated
+inline constexpr auto first_bytes_timeout = 2s;  // of an agent at an unlisted target, so that it is refused in its own protocol
 inline constexpr std::size_t output_own_high_water = 4 * MiB;  // answers that a side does not read: it is not read either
 inline constexpr auto closing_timeout = 5s;   // for a peer to close its end after ours
 inline constexpr auto drain_timeout = 20s;    // on SIGTERM
@@ -50,6 +51,9 @@ inline constexpr std::size_t catalog_relations = 20'000;  // a session's; when f
 // Records. A full lane stops reading from the agent.
 inline constexpr std::size_t record_lane_bytes = 4 * MiB;
 inline constexpr std::size_t records_kept = 16 * MiB;  // a thread, while the log takes none; full: no new flows
+// What a session keeps of its refusals while the log takes nothing; full: the agent is not read.
+inline constexpr std::size_t records_kept_of_refusals = 16 * KiB;
+inline constexpr std::size_t records_kept_with_bodies = 64;  // a session; of more only the members are kept
 inline constexpr std::size_t record_body_text = 1 * MiB;
 inline constexpr std::size_t record_body_result = 64 * KiB;  // masked results kept of one command
 inline constexpr std::size_t segment_size = 64 * MiB;
@@ -101,6 +105,8 @@ static_assert(message_size < output_maximum);
 static_assert(statement_size < message_size);
 static_assert(hold_shown_size < control_message);
 static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes, "a command's record fits its lane");
+static_assert(first_bytes_timeout < startup_timeout);
+static_assert(records_kept_of_refusals < records_kept);
 static_assert(record_body_policy < record_frame && record_members * 2 < record_frame);
 
 }  // namespace assent::limits

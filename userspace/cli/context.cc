@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 #include "base/json_writer.h"
 #include "base/shown_text.h"
@@ -55,11 +56,18 @@ ExitCode exit_code_of(Errc code) {
 std::optional<policy::Settings> Context::settings() {
     auto loaded = policy::Settings::load(config_file_of(*this).path);
     if (loaded) return std::move(*loaded);
-    print_error(Error{Errc::invalid, diagnostics_text(loaded.error())});
+    print_mistakes(loaded.error());
     return std::nullopt;
 }
 
-std::filesystem::path Context::control_socket() {
+policy::Settings Context::settings_or_defaults() {
+    const ConfigFile config = config_file_of(*this);
+    std::error_code ignored;
+    if (!config.is_asked_for && !std::filesystem::exists(config.path, ignored)) return {};
+    return settings().value_or(policy::Settings{});
+}
+
+std::optional<std::filesystem::path> Context::control_socket() {
     const ConfigFile config = config_file_of(*this);
     if (config_file.empty()) {
         if (const char* socket = from_environment("ASSENT_SOCKET"); socket != nullptr) return socket;
@@ -69,12 +77,16 @@ std::filesystem::path Context::control_socket() {
         auto loaded = policy::Settings::load(config.path);
         if (loaded) return loaded->run / "control.sock";
         if (config.is_asked_for) {
-            // Never the default daemon instead of the one that was asked for: this path has no listener.
-            print_error(Error{Errc::invalid, diagnostics_text(loaded.error())});
-            return config.path / "control.sock";
+            print_mistakes(loaded.error());
+            return std::nullopt;
         }
     }
     return default_socket;
+}
+
+void Context::print_mistakes(const std::vector<policy::Diagnostic>& mistakes) {
+    exit_code = exit_usage;
+    if (!std::exchange(has_printed_mistakes_, true)) print_error(Error{Errc::invalid, diagnostics_text(mistakes)});
 }
 
 void Context::print_error(const Error& error) {

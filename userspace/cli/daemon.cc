@@ -10,9 +10,8 @@ using nlohmann::json;
 
 std::optional<json> ask_daemon(Context& context, const json& request, const std::function<bool(const json&)>& each) {
     const auto socket = context.control_socket();
-    if (context.exit_code == exit_usage)
-        return std::nullopt;  // the settings that were asked for cannot be read, and it was said
-    auto answer = control::ask(socket, request, each);
+    if (!socket) return std::nullopt;
+    auto answer = control::ask(*socket, request, each);
     if (answer) return std::move(*answer);
     context.print_error(answer.error());
     return std::nullopt;

@@ -258,9 +258,11 @@ void stream(Context& context) {
 
 void watch_holds(Context& context) {
     if (context.is_json || ::isatty(STDIN_FILENO) == 0 || ::isatty(STDOUT_FILENO) == 0) return stream(context);
+    const auto socket = context.control_socket();
+    if (!socket) return;
     const auto inbox = std::make_shared<Inbox>();
     // It waits in a read until the daemon says something, so it is left behind when the person quits.
-    std::thread([inbox, socket = context.control_socket()] {
+    std::thread([inbox, socket = *socket] {
         auto ended = control::ask(socket, {{"verb", "holds"}, {"watch", true}}, [&](const json& message) {
             inbox->put(message);
             return true;

@@ -192,7 +192,7 @@ std::string Story::tell(const json& event) {
     if (type == "warning") return fmt::format("{}{}\n", indent, shown_text(text_of(event, "message")));
     std::string line = moment(event);
     if (type == record_type::flow_opened) return opened(event) + line + "opened\n";
-    if (type == record_type::flow_closed) is_closed_ = true;
+    if (type == record_type::flow_closed || type == "cut") is_closed_ = true;
     if (type == record_type::command)
         line += command_text(event);
     else if (type == record_type::outcome)
@@ -201,6 +201,10 @@ std::string Story::tell(const json& event) {
         line += hold_text(event, type);
     else if (type == record_type::flow_closed)
         line += closed_text(event);
+    else if (type == "cut")
+        line += shown_text(fmt::format("{}, between {} and {}", text_of(event, "why"), text_of(event, "after"),
+                                       text_of(event, "time"))) +
+                "\n";
     else if (type == record_type::flow_event) {
         line += shown_text(fmt::format("{} {}", text_of(event, "event"), text_of(event, "detail")));
         if (const auto by = text_of(event, "by"); !by.empty())

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -28,12 +30,21 @@ struct Context {
     bool is_json = false;     // --json
     int exit_code = exit_ok;
 
-    // Reads the settings; on an error prints it and sets the exit code.
+    // Reads the settings; nothing when they have a mistake, which is printed and sets the exit code.
     [[nodiscard]] std::optional<policy::Settings> settings();
+    // For verbs that work without settings too: the defaults then. A mistake is printed; a file that nobody asked for may
+    // be missing.
+    [[nodiscard]] policy::Settings settings_or_defaults();
     // The control socket; when no settings can be read (an ordinary agent) it is /run/assent/control.sock or ASSENT_SOCKET.
-    [[nodiscard]] std::filesystem::path control_socket();
+    // Nothing when settings were asked for and have a mistake, which is printed: never the default daemon instead.
+    [[nodiscard]] std::optional<std::filesystem::path> control_socket();
     // Prints "assent: message" to stderr (as {"error": …} with --json) and sets the exit code that fits.
     void print_error(const Error& error);
+
+private:
+    // Once, however often the settings are looked at.
+    void print_mistakes(const std::vector<policy::Diagnostic>& mistakes);
+    bool has_printed_mistakes_ = false;
 };
 
 }  // namespace assent::cli

@@ -35,16 +35,18 @@ Result<std::vector<std::string>> detach_alone(const policy::Settings& settings, 
 }
 
 void detach(Context& context, const std::string& reason) {
-    if (::geteuid() != 0) return context.print_error({Errc::denied, "only root detaches"});
-    const auto answer = control::ask(context.control_socket(), {{"verb", "detach"}, {"reason", reason}});
-    if (answer) {
-        print_removed(context, answer->value("removed", std::vector<std::string>{}), true);
-        return;
+    if (::geteuid() != 0) return context.print_error({Errc::denied, "only root detaches: run it as root, by sudo for instance"});
+    if (const auto socket = context.control_socket(); socket) {
+        const auto answer = control::ask(*socket, {{"verb", "detach"}, {"reason", reason}});
+        if (answer) {
+            print_removed(context, answer->value("removed", std::vector<std::string>{}), true);
+            return;
+        }
+        // A daemon that answers and refuses is not gone around, except when it cannot write records: the note stands in for one.
+        if (answer.error().code != Errc::unavailable) return context.print_error(answer.error());
     }
-    // A daemon that answers and refuses is not gone around, except when it cannot write records: the note stands in for one.
-    if (answer.error().code != Errc::unavailable) return context.print_error(answer.error());
-    // The way out works with broken settings too; what is wrong with them has been printed.
-    const auto settings = context.settings().value_or(policy::Settings{});
+    // The way out works with broken settings too.
+    const auto settings = context.settings_or_defaults();
     const auto removed = detach_alone(settings, reason);
     if (!removed) return context.print_error(removed.error());
     context.exit_code = exit_ok;

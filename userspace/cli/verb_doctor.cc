@@ -60,15 +60,15 @@ void print_report(const kernel::Report& report, bool is_answering) {
 }
 
 void diagnose(Context& context) {
-    const auto settings = context.settings().value_or(policy::Settings{});
-    context.exit_code = exit_ok;
-    const auto answer = control::ask(context.control_socket(), {{"verb", "whoami"}});
+    const auto settings = context.settings_or_defaults();
+    const auto socket = context.control_socket();
+    const bool is_answering = socket && control::ask(*socket, {{"verb", "whoami"}}).has_value();
     const auto report = kernel::probe_host(settings.bpffs);
     if (!report) return context.print_error(report.error());
     if (context.is_json)
-        fmt::print("{}\n", to_json(*report, answer.has_value()).dump());
+        fmt::print("{}\n", to_json(*report, is_answering).dump());
     else
-        print_report(*report, answer.has_value());
+        print_report(*report, is_answering);
     context.exit_code = report->is_good() ? exit_ok : exit_failed;
 }
 

@@ -207,8 +207,8 @@ void builtin(Context& context) {
 }
 
 void reload(Context& context) {
-    auto answer = control::ask(context.control_socket(), {{"verb", "policy.reload"}});
-    if (!answer) return context.print_error(answer.error());
+    const auto answer = ask_daemon(context, {{"verb", "policy.reload"}});
+    if (!answer) return;
     if (context.is_json) return print_json_line(*answer);
     const auto& json = *answer;
     const auto revision = json.is_object() && json.contains("revision") ? json["revision"].dump() : std::string("?");

@@ -30,12 +30,12 @@ struct RunArguments {
     std::vector<std::string> command;
 };
 
-Result<> ask_daemon(Context& context, const RunArguments& arguments) {
+Result<> ask_daemon(const std::filesystem::path& socket, const RunArguments& arguments) {
     nlohmann::json request{{"verb", "run"}, {"name", arguments.name}, {"start_ticks", kernel::start_ticks_of(::getpid())}};
     if (!arguments.purpose.empty()) request["purpose"] = arguments.purpose;
     if (const char* caller = std::getenv("SUDO_UID"); caller != nullptr && ::getuid() == 0)
         if (const auto account = kernel::account_of(caller)) request["runner_uid"] = account->uid;
-    const auto answer = control::ask(context.control_socket(), request);
+    const auto answer = control::ask(socket, request);
     if (!answer) return std::unexpected(answer.error());
     const auto cgroup = answer->value("cgroup", "");
     const auto own = kernel::cgroup_path_of_process(::getpid());
@@ -77,7 +77,9 @@ int run(Context& context, const RunArguments& arguments) {
     const auto account = kernel::choose_account(arguments.user.empty() ? std::nullopt : std::optional(arguments.user));
     if (!account) return failed(account.error());
     if (const auto checked = kernel::check_standard_streams(); !checked) return failed(checked.error());
-    if (const auto asked = ask_daemon(context, arguments); !asked) return failed(asked.error());
+    const auto socket = context.control_socket();
+    if (!socket) return exit_own_failure;
+    if (const auto asked = ask_daemon(*socket, arguments); !asked) return failed(asked.error());
     set_environment(*account);
     if (const auto confined = kernel::confine(*account); !confined) return failed(confined.error());
     return execute(arguments.command);

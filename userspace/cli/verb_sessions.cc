@@ -61,6 +61,13 @@ std::string shown_time(std::string time) {
     return time;
 }
 
+// "cut: assentd was killed …, after 2026-11-22 14:29:36".
+std::string cut_text(const json& session) {
+    std::string text = text_of(session, "why");
+    if (const auto after = text_of(session, "cut_after"); !after.empty()) text += ", after " + shown_time(after);
+    return text;
+}
+
 void print_recorded(const std::vector<json>& sessions) {
     using Align = Table::Align;
     Table table({{"SESSION"},
@@ -72,17 +79,20 @@ void print_recorded(const std::vector<json>& sessions) {
                  {"COMMANDS", Align::right},
                  {"DENIED", Align::right},
                  {"HELD", Align::right},
-                 {"END", Align::left, 50}});
+                 {"END", Align::left, 70}});
     constexpr long long micros_per_second = 1'000'000;
     for (const auto& session : sessions) {
         const bool is_closed = session.contains("closed");
+        const bool is_cut = session.contains("cut");
         table.add({text_of(session, "session"), shown_time(text_of(session, "opened")),
-                   is_closed ? shown_duration(number_of(session, "duration_us") / micros_per_second) : "open",
+                   is_closed ? shown_duration(number_of(session, "duration_us") / micros_per_second)
+                   : is_cut  ? "cut"
+                             : "open",
                    text_of(session, "agent"),
                    text_of(session, "target").empty() ? text_of(session, "asked_for") : text_of(session, "target"),
                    text_of(session, "user"), std::to_string(number_of(session, "commands")),
                    std::to_string(number_of(session, "denied")), std::to_string(number_of(session, "held")),
-                   text_of(session, "why")});
+                   is_cut ? cut_text(session) : text_of(session, "why")});
     }
     table.print();
 }

@@ -1,9 +1,12 @@
 #include "record/replay.h"
 
+#include <utility>
+
 #include "base/shown_text.h"
 #include "model/record.h"
 #include "record/reader.h"
 #include "record/result_rows.h"
+#include "record/session_cut.h"
 
 namespace assent::record {
 namespace {
@@ -48,6 +51,10 @@ json event_of(const Entry& entry, const nlohmann::ordered_json& leaf) {
     return event;
 }
 
+json event_of(const SessionCut& cut, std::string_view session) {
+    return {{"type", "cut"}, {"session", session}, {"time", cut.before}, {"after", cut.after}, {"why", cut.why}};
+}
+
 }  // namespace
 
 Result<> replay_session(const std::filesystem::path& folder, std::string_view session,
@@ -55,7 +62,9 @@ Result<> replay_session(const std::filesystem::path& folder, std::string_view se
     ReadOptions options;
     options.wants_bodies = true;
     options.follows = static_cast<bool>(more);
+    bool is_open = false;
     bool is_closed = false;
+    CutWatch cuts;
     auto reader = Reader::open(folder, options);
     if (!reader) return std::unexpected(reader.error());
     for (;;) {
@@ -69,8 +78,16 @@ Result<> replay_session(const std::filesystem::path& folder, std::string_view se
             if (is_closed || !more || !more()) return {};
             continue;
         }
+        if (const auto cut = cuts.see(**entry); cut && std::exchange(is_open, false)) {
+            is_closed = true;
+            if (!each(event_of(*cut, session))) return {};
+        }
         if ((*entry)->start.session != session) continue;
-        if ((*entry)->start.type == model::record_type::flow_closed) is_closed = true;
+        if ((*entry)->start.type == model::record_type::flow_opened) is_open = true;
+        if ((*entry)->start.type == model::record_type::flow_closed) {
+            is_open = false;
+            is_closed = true;
+        }
         const auto leaf = parse_leaf((*entry)->leaf);
         if (leaf && !each(event_of(**entry, *leaf))) return {};
     }

@@ -4,12 +4,14 @@
 #include <deque>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/limits.h"
 #include "model/record.h"
 #include "record/reader.h"
+#include "record/session_cut.h"
 
 namespace assent::record {
 namespace {
@@ -37,6 +39,7 @@ public:
 
     void see(const Entry& entry) {
         namespace type = model::record_type;
+        if (const auto cut = cuts_.see(entry); cut) cut_open(*cut);
         const std::string session(entry.start.session);
         if (session.empty()) return;
         if (entry.start.type == type::flow_opened) return open(entry, session);
@@ -76,6 +79,7 @@ private:
             if (agent->contains("name") && (*agent)["name"].is_string()) row["agent"] = (*agent)["name"];
         }
         if (!rows_.emplace(session, std::move(row)).second) return;
+        open_.insert(session);
         order_.push_back(session);
         make_room();
     }
@@ -86,7 +90,17 @@ private:
         if (order_.size() <= most) return;
         rows_.erase(order_.front());
         judged_.erase(order_.front());
+        open_.erase(order_.front());
         order_.pop_front();
+    }
+
+    void cut_open(const SessionCut& cut) {
+        for (const auto& session : std::exchange(open_, {})) {
+            json& row = rows_[session];
+            row["cut"] = cut.before;
+            row["cut_after"] = cut.after;
+            row["why"] = cut.why;
+        }
     }
 
     [[nodiscard]] bool is_wanted(const std::string& session) const {
@@ -106,7 +120,11 @@ private:
         } else if (entry.start.type == type::outcome) {
             if (leaf.contains("error")) count(row, "errors");
         } else {
+            // Its end may be told late, after the record of the daemon's stop.
+            row.erase("cut");
+            row.erase("cut_after");
             row["closed"] = entry.start.time;
+            open_.erase(std::string(entry.start.session));
             for (const char* key : {"why", "violation", "bytes_in", "bytes_out", "duration_us"}) copy(row, leaf, key);
         }
     }
@@ -114,6 +132,8 @@ private:
     const SessionFilter& filter_;
     std::unordered_map<std::string, json> rows_;  // bounded by make_room()
     std::deque<std::string> order_;               // as they were opened
+    std::set<std::string> open_;                  // of rows_: those whose end is not known yet
+    CutWatch cuts_;
     std::set<std::string> judged_;                // of rows_: those with a command of the wanted verdict
 };
 

@@ -25,7 +25,8 @@ struct SessionFilter {
 
 struct SessionList {
     // {session, opened, agent, uid, exe, purpose, target, asked_for, database, user, commands, denied, held, errors,
-    // closed?, why?, violation?}; absent members are not known.
+    // closed?, why?, violation?, cut?, cut_after?}; absent members are not known. A session that ended with its daemon has
+    // `cut` in place of `closed`, a time at which it was over, and `cut_after`, one at which its daemon still ran.
     std::vector<nlohmann::json> sessions;
     std::vector<std::string> warnings;  // of damaged segments that were passed over
 };

@@ -4,15 +4,10 @@
 #include "base/limits.h"
 
 namespace assent::session {
-namespace {
 
-constexpr std::size_t kept_with_bodies = 64;  // beyond it only the members are kept, so that memory stays bounded
-
-constexpr std::size_t kept_of_refusals = 16 * limits::KiB;
-
-}  // namespace
-
-bool Recorder::has_room() const noexcept { return is_clear() || (!is_available() && kept_.size_bytes() < kept_of_refusals); }
+bool Recorder::has_room() const noexcept {
+    return is_clear() || (!is_available() && kept_.size_bytes() < limits::records_kept_of_refusals);
+}
 
 Result<model::RecordTicket> Recorder::append(std::string_view type, std::string_view members,
                                              std::span<const model::RecordBody> bodies, bool is_urgent) {
@@ -24,7 +19,7 @@ Result<model::RecordTicket> Recorder::append(std::string_view type, std::string_
 
 void Recorder::tell(std::string_view type, std::string_view members, std::span<const model::RecordBody> bodies) {
     if (append(type, members, bodies, false).has_value()) return;
-    kept_.add({type, session_, members, bodies, false}, clock_.wall(), kept_.count() < kept_with_bodies);
+    kept_.add({type, session_, members, bodies, false}, clock_.wall(), kept_.count() < limits::records_kept_with_bodies);
 }
 
 std::string agent_json(const model::Agent& agent, const std::vector<std::string>& sets) {

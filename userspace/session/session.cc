@@ -13,9 +13,6 @@
 namespace assent::session {
 namespace {
 
-// Of an agent at an unlisted target, so that it is refused in its own protocol.
-constexpr auto first_bytes_timeout = std::chrono::seconds(2);
-
 std::unique_ptr<wire::Adapter> adapter_for(const Flow& flow, wire::Host& host) {
     if (!flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny)
         return wire::detect::make_adapter(host);
@@ -163,7 +160,7 @@ void SessionImpl::tick() {
         return;
     }
     const Moment now = ports_.clock().now();
-    if (is_detecting_ && now - opened_ >= first_bytes_timeout) {
+    if (is_detecting_ && now - opened_ >= limits::first_bytes_timeout) {
         is_detecting_ = false;
         adapter_->proceed();
         if (is_over_) return;
@@ -205,7 +202,7 @@ std::string SessionImpl::describe() const {
 void SessionImpl::set_wake() {
     Moment next = Moment::max();
     if (!is_authenticated_) next = opened_ + limits::startup_timeout;
-    if (is_detecting_) next = opened_ + first_bytes_timeout;
+    if (is_detecting_) next = opened_ + limits::first_bytes_timeout;
     if (pending_.has_value() && pending_->stage == Pending::Stage::holding) next = std::min(next, pending_->wait_until);
     ports_.wake_at(next);
 }

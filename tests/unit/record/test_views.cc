@@ -74,6 +74,27 @@ protected:
         put("outcome", id, R"("command":1,"tag":"UPDATE 1","rows":2)", {{"result", as_bytes(rows)}});
         put("flow.closed", id, R"("why":"the agent closed","commands":1)");
     }
+    void reopen() {
+        log_.reset();
+        auto log = Log::open(folder_.options());
+        ASSERT_TRUE(log) << log.error().message;
+        log_ = std::move(*log);
+    }
+    json row_of(const std::string& session) const {
+        const auto list = list_sessions(records(), {});
+        for (const auto& row : list->sessions) {
+            if (row.at("session") == session) return row;
+        }
+        return {};
+    }
+    std::vector<std::string> types_of(const std::string& session) const {
+        std::vector<std::string> types;
+        EXPECT_TRUE(replay_session(records(), session, [&types](const json& event) {
+            types.push_back(event.at("type"));
+            return true;
+        }));
+        return types;
+    }
     std::filesystem::path records() const { return folder_.options().folder; }
     std::vector<json> found(const SearchFilter& filter) const {
         std::vector<json> out;
@@ -118,6 +139,63 @@ TEST_F(ViewsTest, SessionsAreNarrowed) {
     filter = {};
     filter.since = std::chrono::system_clock::now() + std::chrono::hours(1);
     EXPECT_TRUE(list_sessions(records(), filter)->sessions.empty());
+}
+
+// As a daemon that is killed leaves its sessions.
+TEST_F(ViewsTest, SessionsOfADaemonThatDiedAreCut) {
+    reopen();
+    put("flow.opened", "02-alive", R"("agent":{"name":"nightly"},"target":"payments-db")");
+    put("command", "02-alive", R"("command":1,"kind":"query","decision":"allow")");
+    EXPECT_FALSE(row_of("02-alive").contains("cut")) << "it is open";
+    reopen();
+    put("daemon.degraded", "", R"("what":"the log was repaired")");
+    put("daemon.started", "", R"("version":"1")");
+    const json row = row_of("02-alive");
+    EXPECT_FALSE(row.contains("closed"));
+    EXPECT_LT(row.at("cut_after"), row.at("cut"));
+    EXPECT_THAT(row.at("why").get<std::string>(), HasSubstr("killed or crashed"));
+    EXPECT_FALSE(row_of("01kan-nightly").contains("cut")) << "it had closed";
+    EXPECT_EQ(types_of("02-alive"), (std::vector<std::string>{"flow.opened", "command", "cut"}));
+    EXPECT_EQ(types_of("01kan-nightly").back(), "flow.closed");
+    // What a hold of it becomes is told after.
+    put("hold.ended", "02-alive", R"("hold":"h-1","state":"expired")");
+    EXPECT_EQ(types_of("02-alive").back(), "hold.ended");
+    put("flow.opened", "03-after", R"("agent":{"name":"nightly"},"target":"payments-db")");
+    EXPECT_FALSE(row_of("03-after").contains("cut"));
+    EXPECT_EQ(types_of("03-after"), (std::vector<std::string>{"flow.opened"}));
+}
+
+TEST_F(ViewsTest, SessionsThatAStopCutAreCutByIt) {
+    reopen();
+    put("flow.opened", "02-long", R"("agent":{"name":"nightly"})");
+    put("flow.opened", "03-late", R"("agent":{"name":"nightly"})");
+    put("daemon.stopped", "", R"("sessions_cut":2)");
+    put("flow.closed", "03-late", R"("why":"the agent closed")");
+    EXPECT_EQ(row_of("02-long").at("why"), "cut: assentd stopped");
+    EXPECT_EQ(row_of("03-late").at("why"), "the agent closed");
+    EXPECT_FALSE(row_of("03-late").contains("cut"));
+    put("daemon.started", "", R"("version":"1")");
+    EXPECT_EQ(row_of("02-long").at("why"), "cut: assentd stopped");
+    EXPECT_EQ(types_of("02-long"), (std::vector<std::string>{"flow.opened", "cut"})) << "once";
+}
+
+TEST_F(ViewsTest, ASessionThatIsFollowedEndsWithItsDaemon) {
+    reopen();
+    put("flow.opened", "02-alive", R"("agent":{"name":"nightly"})");
+    int looks = 0;
+    std::vector<std::string> types;
+    ASSERT_TRUE(replay_session(
+        records(), "02-alive",
+        [&types](const json& event) {
+            types.push_back(event.at("type"));
+            return true;
+        },
+        [&] {
+            if (++looks == 2) put("daemon.started", "", R"("version":"1")");
+            return looks < 100;
+        }));
+    EXPECT_LT(looks, 100);
+    EXPECT_EQ(types, (std::vector<std::string>{"flow.opened", "cut"}));
 }
 
 TEST_F(ViewsTest, SessionIsFoundByTheBeginningOfItsId) {
