@@ -1,3 +1,4 @@
+// How deep a JSON text is, before anything walks it.
 #pragma once
 
 #include <cstddef>
