@@ -15,7 +15,7 @@ if(MOLD)
 endif()
 
 set(ASSENT_SANITIZE "" CACHE STRING "Sanitizers of the build: address,undefined or thread")
-option(ASSENT_FUZZ "Build the fuzzers (clang)" OFF)
+option(ASSENT_FUZZ "Build the fuzzers as well (clang, with ASSENT_SANITIZE)" OFF)
 
 add_library(assent_options INTERFACE)
 target_compile_options(assent_options INTERFACE
@@ -28,8 +28,7 @@ if(ASSENT_SANITIZE)
     add_link_options(-fsanitize=${ASSENT_SANITIZE})
 endif()
 if(ASSENT_FUZZ)
-    add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
-    add_link_options(-fsanitize=address,undefined)
+    add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 # assent_library(NAME PUBLIC … PRIVATE …): userspace/NAME as the static library assent_NAME. Only what is linked here may be

@@ -113,8 +113,8 @@ void add_record_requests(control::Server& server, RecordRequests deps) {
     using Answer = Result<json> (*)(const RecordRequests&, const Peer&, const json&, const Emit&);
     for (const auto& [verb, answer] :
          {std::pair<const char*, Answer>{"sessions", list}, {"replay", replay}, {"search", search}}) {
-        server.handle(verb, [shared, answer = answer](const Peer& peer, const json& request, const Emit& emit) {
-            return answer(*shared, peer, request, emit);
+        server.handle(verb, [shared, reply = answer](const Peer& peer, const json& request, const Emit& emit) {
+            return reply(*shared, peer, request, emit);
         });
     }
 }

@@ -64,6 +64,7 @@ inline constexpr std::size_t record_frame = 8 * MiB;        // payload; a longer
 inline constexpr std::size_t record_batch = 8 * MiB;        // taken from the lanes before it is synced; then they fill
 inline constexpr std::size_t record_waiting = 10'000;       // drafts of threads that wait; more is Errc::limit
 inline constexpr std::size_t checkpoint_note = 64 * KiB;
+inline constexpr std::size_t record_depth = 32;         // nesting of a record's JSON; deeper: it is not one of ours
 inline constexpr std::size_t segment_hashes = 64 * MiB;  // 32 bytes a record of one segment
 inline constexpr std::uint64_t checkpoint_records = 65'536;  // a checkpoint after so many records,
 inline constexpr auto checkpoint_interval = 10s;             // or so long after one that it does not cover

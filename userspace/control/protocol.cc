@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_depth.h"
 #include "base/limits.h"
 
 namespace assent::control {
@@ -25,33 +26,12 @@ constexpr std::array names = {Name{Errc::internal, "internal"},
                               Name{Errc::unavailable, "unavailable"},
                               Name{Errc::io, "io"}};
 
-// Before it is parsed, so that nothing that walks the value can be made to recurse far.
-std::size_t depth_of(std::string_view text) {
-    std::size_t depth = 0;
-    std::size_t deepest = 0;
-    bool is_in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (is_in_string) {
-            if (c == '\\') ++i;
-            if (c == '"') is_in_string = false;
-        } else if (c == '"') {
-            is_in_string = true;
-        } else if (c == '{' || c == '[') {
-            deepest = std::max(deepest, ++depth);
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            --depth;
-        }
-    }
-    return deepest;
-}
-
 }  // namespace
 
 std::string line_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
 Result<json> parse_line(std::string_view line) {
-    if (depth_of(line) > limits::control_depth) return fail(Errc::limit, "the JSON is nested too deeply");
+    if (json_depth(line) > limits::control_depth) return fail(Errc::limit, "the JSON is nested too deeply");
     try {
         return json::parse(line);
     } catch (const json::exception& error) {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json_depth.h"
 #include "base/limits.h"
 
 namespace assent::record {
@@ -136,6 +137,7 @@ std::optional<Entry> Reader::take(const SegmentReader::Item& item) {
 }
 
 std::optional<nlohmann::ordered_json> parse_leaf(std::string_view leaf) {
+    if (json_depth(leaf) > limits::record_depth) return std::nullopt;
     auto json = nlohmann::ordered_json::parse(leaf, nullptr, false);
     if (!json.is_object()) return std::nullopt;
     return json;

@@ -59,9 +59,7 @@ private:
 };
 
 // The first text under this value that matches; `path` is the way to it.
-std::optional<Match> match_value(const Leaf& value, const Needle& needle, const std::string& path, int depth) {
-    constexpr int deepest = 32;
-    if (depth > deepest) return std::nullopt;
+std::optional<Match> match_value(const Leaf& value, const Needle& needle, const std::string& path, bool is_leaf) {
     if (value.is_string()) {
         auto excerpt = needle.excerpt(value.get_ref<const std::string&>());
         if (excerpt) return Match{path, std::move(*excerpt)};
@@ -69,9 +67,9 @@ std::optional<Match> match_value(const Leaf& value, const Needle& needle, const 
     }
     if (!value.is_structured()) return std::nullopt;
     for (const auto& [key, inner] : value.items()) {
-        if (depth == 0 && (key == "bodies" || key == "time" || key == "type")) continue;
+        if (is_leaf && (key == "bodies" || key == "time" || key == "type")) continue;
         const std::string next = !value.is_object() ? path : path.empty() ? key : path + "." + key;
-        if (auto match = match_value(inner, needle, next, depth + 1)) return match;
+        if (auto match = match_value(inner, needle, next, false)) return match;
     }
     return std::nullopt;
 }
@@ -93,7 +91,7 @@ public:
         const auto leaf = parse_leaf(entry.leaf);
         if (!leaf || !has_verdict(entry, *leaf)) return true;
         auto match = may_match_body ? match_bodies(entry, *leaf) : std::nullopt;
-        if (!match) match = match_value(*leaf, needle_, "", 0);
+        if (!match) match = match_value(*leaf, needle_, "", true);
         if (!match) return true;
         if (out.matches == filter_.limit) {
             out.is_cut = true;

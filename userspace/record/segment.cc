@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "base/json_writer.h"
+#include "base/limits.h"
 #include "record/encoding.h"
 #include "record/frame.h"
 
@@ -77,6 +79,7 @@ std::string compose_segment_start(std::string_view origin, std::string_view time
 }
 
 std::optional<SegmentHeader> parse_header(std::string_view payload) {
+    if (json_depth(payload) > limits::record_depth) return std::nullopt;
     const auto json = nlohmann::json::parse(payload, nullptr, false);
     if (!json.is_object()) return std::nullopt;
     const auto text = [&json](const char* key) -> std::optional<std::string> {

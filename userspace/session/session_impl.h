@@ -16,6 +16,25 @@
 
 namespace assent::session {
 
+// One command at a time waits: for names, for people, for the disk.
+struct Pending {
+    enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
+    wire::CommandId id = 0;
+    Stage stage = Stage::fresh;
+    unsigned asked = 0;  // questions put to the server for it
+    std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
+    std::shared_ptr<const Judged> judged;
+    model::RecordTicket ticket = 0;
+    bool is_recorded = false;
+    Digest digest{};
+    std::optional<model::HoldStatus> hold;
+    std::string hold_error;
+    std::optional<bool> hold_was_free;
+    std::optional<wire::Refusal> refusal;  // said in place of the rules' own
+    Moment wait_until{};
+    bool is_cancelled = false;
+};
+
 class SessionImpl final : public Session, private wire::Host {
 public:
     SessionImpl(Flow flow, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<Cache> cache, Ports& ports);
@@ -43,25 +62,6 @@ public:
     model::KeptRecords leave_records() override { return recorder_.leave(); }
 
 private:
-    // One command at a time waits: for names, for people, for the disk.
-    struct Pending {
-        enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
-        wire::CommandId id = 0;
-        Stage stage = Stage::fresh;
-        unsigned asked = 0;  // questions put to the server for it
-        std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
-        std::shared_ptr<const Judged> judged;
-        model::RecordTicket ticket = 0;
-        bool is_recorded = false;
-        Digest digest{};
-        std::optional<model::HoldStatus> hold;
-        std::string hold_error;
-        std::optional<bool> hold_was_free;
-        std::optional<wire::Refusal> refusal;  // said in place of the rules' own
-        Moment wait_until{};
-        bool is_cancelled = false;
-    };
-
     // wire::Host
     void send(Side side, Bytes bytes) override;
     wire::Ruling rule(const wire::CommandSeen& command) override;

@@ -95,7 +95,7 @@ TEST(Hours, MayCrossMidnightAndBelongToTheDayTheyStartOn) {
                   " when: {hours: {days: fri, from: \"22:00\", to: \"06:00\", zone: UTC}}}]\n");
     const auto at = [&](unsigned day, int hour) {
         Asked asked{{effect(Operation::read, {"public.a"})}};
-        asked.when = std::chrono::sys_days(std::chrono::year(2026) / 6 / day) + std::chrono::hours(hour);
+        asked.when = std::chrono::sys_days(std::chrono::year(2026) / 6 / std::chrono::day(day)) + std::chrono::hours(hour);
         const auto verdict = judge(*policy, asked);
         EXPECT_FALSE(verdict.is_cacheable);
         return verdict.decision == model::Decision::allow;

@@ -124,7 +124,7 @@ TEST(CrashTest, NothingAcknowledgedIsLostByKill9AtRandomMoments) {
         std::istringstream lines(read_all(ends[0]));
         ::close(ends[0]);
         for (std::string line; std::getline(lines, line);) acknowledged.insert(line);
-        expect_intact(folder);
+        if (!acknowledged.empty()) expect_intact(folder);  // killed before its first record: even the key may not be there
     }
     auto log = Log::open(options);
     ASSERT_TRUE(log) << log.error().message;

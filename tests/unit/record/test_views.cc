@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/limits.h"
 #include "record/reader.h"
 #include "record/replay.h"
 #include "record/result_rows.h"
@@ -113,6 +114,17 @@ protected:
     TemporaryFolder folder_;
     std::unique_ptr<Log> log_;
 };
+
+// Printing a value recurses: a leaf of brackets must not end whoever looks at the log.
+TEST(Leaf, IsNotReadWhenItIsNestedTooDeeply) {
+    const auto nested = [](std::size_t depth) {
+        return R"({"seq":0,"x":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+    };
+    EXPECT_TRUE(parse_leaf(nested(limits::record_depth)));
+    EXPECT_FALSE(parse_leaf(nested(limits::record_depth + 1)));
+    EXPECT_FALSE(parse_leaf(nested(1'000'000)));
+    EXPECT_TRUE(parse_leaf(R"({"seq":0,"text":")" + std::string(1000, '[') + R"("})"));
+}
 
 TEST_F(ViewsTest, SessionsAreListed) {
     const auto list = list_sessions(records(), {});
