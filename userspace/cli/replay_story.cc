@@ -7,7 +7,6 @@
 
 #include "base/shown_text.h"
 #include "cli/daemon.h"
-#include "cli/hold_screen.h"
 #include "cli/table.h"
 #include "model/record.h"
 #include "record/reader.h"
@@ -52,13 +51,27 @@ std::size_t room_of_rows() {
 }
 
 // At a terminal what is longer than a line goes on behind a mark, so that no text of an agent can look like a line of ours.
-std::string fitted(std::string text) {
+std::string fitted(const std::string& text) {
     const std::size_t width = terminal_width();
-    if (width == 0 || text.empty()) return text;
-    static const std::string wrapped = std::string(indent) + "┆ ";
-    text.pop_back();
+    if (width == 0) return text;
+    static const std::string mark = std::string(indent) + "┆ ";
     std::string out;
-    for (const auto& line : behind({"", wrapped}, text, width)) out += line + "\n";
+    for (std::string_view rest = text; !rest.empty();) {
+        std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+        // A tab's width depends on where it stands.
+        std::string spaced(line);
+        for (auto at = spaced.find('\t'); at != std::string::npos; at = spaced.find('\t', at)) spaced.replace(at, 1, "    ");
+        line = spaced;
+        std::size_t room = width;
+        do {
+            const std::size_t taken = size_of_width(line, room);
+            out += std::string(line.substr(0, taken)) + "\n";
+            line.remove_prefix(taken);
+            room = std::max(width, narrowest_rows + shown_width(mark)) - shown_width(mark);
+            if (!line.empty()) out += mark;
+        } while (!line.empty());
+    }
     return out;
 }
 

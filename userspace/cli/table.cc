@@ -164,7 +164,10 @@ std::string Fields::to_text(std::size_t room) const {
         for (bool is_first = true; is_first || !rest.empty(); is_first = false) {
             if (!is_first) out += padding(indent);
             const std::string_view line = rest.substr(0, rest.find('\n'));
-            const std::size_t taken = for_values == 0 ? line.size() : size_of_width(line, for_values);
+            std::size_t taken = for_values == 0 ? line.size() : size_of_width(line, for_values);
+            // Between words where there are any.
+            const auto blank = taken < line.size() ? line.rfind(' ', taken - 1) : std::string_view::npos;
+            if (blank != std::string_view::npos && blank > taken / 2) taken = blank + 1;
             out += std::string(line.substr(0, taken)) + "\n";
             rest.remove_prefix(std::min(rest.size(), taken + (taken == line.size() ? 1 : 0)));
         }

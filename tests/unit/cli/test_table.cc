@@ -67,6 +67,9 @@ TEST(Fields, LongValuesStayBesideTheirTitle) {
                   "\n"
                   "          who: root\n"
                   "          second\n");
+    Fields words;
+    words.add("daemon", "assentd 0.1.0, pid 10279, since 2026-11-22");
+    EXPECT_EQ(words.to_text(40), "daemon:  assentd 0.1.0, pid 10279, \n         since 2026-11-22\n");
     EXPECT_EQ(fields.to_text(), "who:      nightly\npurpose:  " + std::string(30, 'x') + "who: root\n          second\n");
 }
 
