@@ -238,7 +238,7 @@ void stream(Context& context) {
     const auto answer = ask_daemon(context, {{"verb", "holds"}, {"watch", true}}, [&](const json& message) {
         if (context.is_json) {
             print_json_line(message);
-            return true;
+            return std::ferror(stdout) == 0;
         }
         const json& hold = member_of(message, "hold");
         if (!hold.is_object()) return true;
@@ -249,7 +249,7 @@ void stream(Context& context) {
             for (const auto& line : hold_lines(hold, 0)) std::printf("%s\n", line.c_str());
         }
         std::fflush(stdout);
-        return true;
+        return std::ferror(stdout) == 0;  // nobody reads on
     });
     static_cast<void>(answer);
 }

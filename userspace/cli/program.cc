@@ -1,8 +1,13 @@
 #include "cli/program.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -114,10 +119,7 @@ int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* 
     }
 }
 
-}  // namespace
-
-int run_program(int argc, const char* const* argv) {
-    Context context;
+int run_verb(Context& context, int argc, const char* const* argv) {
     try {
         CLI::App app("assent: nothing an agent does reaches production without assent.", "assent");
         app.set_version_flag("--version", "assent " ASSENT_VERSION, "Print the version and exit");
@@ -134,6 +136,29 @@ int run_program(int argc, const char* const* argv) {
         context.print_error(Error{Errc::internal, std::string("a bug in assent: ") + error.what()});
         return exit_failed;
     }
+}
+
+// False: what was to be printed did not get out, which has been said unless the reader has gone, as head(1) does.
+bool finish_output(Context& context) {
+    errno = 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+    const int error = errno;
+    pollfd reader{STDOUT_FILENO, POLLOUT, 0};
+    const bool has_reader_gone = error == EPIPE || (::poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR) != 0);
+    if (!has_reader_gone) {
+        std::string message = "standard output cannot be written";
+        if (error != 0) message += std::string(": ") + std::strerror(error);
+        context.print_error(Error{Errc::internal, message});
+    }
+    return false;
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
+    Context context;
+    const int code = run_verb(context, argc, argv);
+    return finish_output(context) ? code : exit_failed;
 }
 
 }  // namespace assent::cli

@@ -19,6 +19,7 @@ using nlohmann::json;
 constexpr std::string_view indent = "             ";  // as wide as the time before a line
 constexpr std::size_t rows_shown = 20;
 constexpr std::size_t cell_width = 40;
+constexpr std::size_t narrowest_rows = 20;
 
 // Each line of the text under `indent`.
 std::string block(std::string_view text, std::string_view mark) {
@@ -44,6 +45,36 @@ std::string counted(long long count, std::string_view one, std::string_view many
     return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
+std::size_t room_of_rows() {
+    const std::size_t width = terminal_width();
+    return width == 0 ? 0 : std::max(width, narrowest_rows + indent.size() + 2) - indent.size() - 2;
+}
+
+// At a terminal what is longer than a line goes on behind a mark, so that no text of an agent can look like a line of ours.
+std::string fitted(const std::string& text) {
+    const std::size_t width = terminal_width();
+    if (width == 0) return text;
+    static const std::string mark = std::string(indent) + "┆ ";
+    std::string out;
+    for (std::string_view rest = text; !rest.empty();) {
+        std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+        // A tab's width depends on where it stands.
+        std::string spaced(line);
+        for (auto at = spaced.find('\t'); at != std::string::npos; at = spaced.find('\t', at)) spaced.replace(at, 1, "    ");
+        line = spaced;
+        std::size_t room = width;
+        do {
+            const std::size_t taken = size_of_width(line, room);
+            out += std::string(line.substr(0, taken)) + "\n";
+            line.remove_prefix(taken);
+            room = std::max(width, narrowest_rows + shown_width(mark)) - shown_width(mark);
+            if (!line.empty()) out += mark;
+        } while (!line.empty());
+    }
+    return out;
+}
+
 std::string rows_table(const json& result) {
     const auto& columns = member_of(result, "columns");
     const auto& rows = member_of(result, "rows");
@@ -60,7 +91,7 @@ std::string rows_table(const json& result) {
         for (const auto& field : rows[i]) cells.push_back(field.is_string() ? field.get<std::string>() : "NULL");
         table.add(std::move(cells));
     }
-    std::string out = block(table.to_text(), "  ");
+    std::string out = block(table.to_text(room_of_rows()), "  ");
     if (rows.size() > rows_shown)
         out += fmt::format("{}  … and {} (--json has them)\n", indent,
                            counted(static_cast<long long>(rows.size() - rows_shown), "row", "rows"));
@@ -181,10 +212,12 @@ std::string Story::opened(const json& event) {
     fields.add("target", fmt::format("{} at {}", target.empty() ? "unlisted" : target, text_of(event, "asked_for")));
     fields.add("policy", fmt::format("revision {}", number_of(event, "policy_revision")));
     fields.add("opened", text_of(event, "time"));
-    return fields.to_text() + "\n";
+    return fields.to_text(terminal_width()) + "\n";
 }
 
-std::string Story::tell(const json& event) {
+std::string Story::tell(const json& event) { return fitted(lines_of(event)); }
+
+std::string Story::lines_of(const json& event) {
     namespace record_type = model::record_type;
     const std::string type = text_of(event, "type");
     // What denied it was told before.

@@ -22,6 +22,7 @@ private:
     // The begin of a line: how long after the first record.
     [[nodiscard]] std::string moment(const nlohmann::json& event);
     [[nodiscard]] std::string opened(const nlohmann::json& event);
+    [[nodiscard]] std::string lines_of(const nlohmann::json& event);
 
     std::optional<WallTime> begin_;
     bool is_closed_ = false;

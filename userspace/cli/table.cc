@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view ellipsis = "…";
 constexpr std::size_t gap = 2;
+constexpr std::size_t next_line_indent = 4;
+constexpr std::size_t narrowest_text = 20;  // what is left of a text must tell something
 
 // UTF-8 whatever the user's locale is: what assent prints is UTF-8 too.
 class Utf8Locale {
@@ -98,29 +100,43 @@ void Table::add(std::vector<std::string> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::string Table::to_text() const {
-    std::vector<std::size_t> widths;
+std::vector<Table::Place> Table::arrange(std::size_t room) const {
+    std::vector<Place> places;
+    std::size_t used = 0;  // of the line
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        std::size_t width = shown_width(columns_[i].title);
-        for (const auto& row : rows_) width = std::max(width, shown_width(row[i]));
-        widths.push_back(width);
+        Place place;
+        place.width = shown_width(columns_[i].title);
+        for (const auto& row : rows_) place.width = std::max(place.width, shown_width(row[i]));
+        const bool can_be_cut = columns_[i].maximum != 0;
+        const bool is_last = i + 1 == columns_.size();
+        const std::size_t least = is_last && can_be_cut ? std::min(place.width, narrowest_text) : place.width;
+        const std::size_t begin = i == 0 ? 0 : used + gap;
+        place.begins_line = room != 0 && i != 0 && begin + least > room;
+        const std::size_t from = place.begins_line ? next_line_indent : begin;
+        if (room != 0 && can_be_cut && from + place.width > room) place.width = room > from + 1 ? room - from : 1;
+        used = from + place.width;
+        places.push_back(place);
     }
-    std::size_t before_last = 0;
-    for (std::size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + gap;
-    const std::size_t terminal = terminal_width();
-    const bool cuts_last = !columns_.empty() && columns_.back().maximum != 0 && terminal > before_last + 10;
+    return places;
+}
 
+std::string Table::to_text(std::size_t room) const {
+    const auto places = arrange(room);
     std::string out;
     const auto add_line = [&](const auto& cell_at) {
         std::string line;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
-            const bool is_last = i + 1 == columns_.size();
+            if (places[i].begins_line) {
+                line.erase(line.find_last_not_of(' ') + 1);
+                line += "\n" + padding(next_line_indent);
+            } else if (i != 0) {
+                line += padding(gap);
+            }
             std::string cell = cell_at(i);
-            if (is_last && cuts_last) cell = cut_to_width(cell, terminal - before_last);
+            if (columns_[i].maximum != 0) cell = cut_to_width(cell, places[i].width);
             const std::size_t width = shown_width(cell);
-            const std::string blanks = padding(widths[i] - std::min(width, widths[i]));
+            const std::string blanks = padding(places[i].width - std::min(width, places[i].width));
             line += columns_[i].align == Align::right ? blanks + cell : cell + blanks;
-            if (!is_last) line += padding(gap);
         }
         line.erase(line.find_last_not_of(' ') + 1);
         out += line + "\n";
@@ -136,17 +152,25 @@ void Fields::add(std::string_view title, std::string_view value) {
     fields_.emplace_back(title, shown_text(value, Lines::many));
 }
 
-std::string Fields::to_text() const {
+std::string Fields::to_text(std::size_t room) const {
     std::size_t width = 0;
     for (const auto& [title, value] : fields_) width = std::max(width, shown_width(title));
+    const std::size_t indent = width + 1 + gap;
+    const std::size_t for_values = room == 0 ? 0 : std::max(room, indent + narrowest_text) - indent;
     std::string out;
     for (const auto& [title, value] : fields_) {
-        out += title + ":" + padding(width - shown_width(title) + gap);
-        for (const char c : value) {
-            out.push_back(c);
-            if (c == '\n') out += padding(width + 1 + gap);
+        out += title + ":" + padding(indent - 1 - shown_width(title));
+        std::string_view rest = value;
+        for (bool is_first = true; is_first || !rest.empty(); is_first = false) {
+            if (!is_first) out += padding(indent);
+            const std::string_view line = rest.substr(0, rest.find('\n'));
+            std::size_t taken = for_values == 0 ? line.size() : size_of_width(line, for_values);
+            // Between words where there are any.
+            const auto blank = taken < line.size() ? line.rfind(' ', taken - 1) : std::string_view::npos;
+            if (blank != std::string_view::npos && blank > taken / 2) taken = blank + 1;
+            out += std::string(line.substr(0, taken)) + "\n";
+            rest.remove_prefix(std::min(rest.size(), taken + (taken == line.size() ? 1 : 0)));
         }
-        out.push_back('\n');
     }
     return out;
 }

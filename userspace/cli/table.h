@@ -35,11 +35,18 @@ public:
     // Cells in the order of the columns, as they came from wherever: they are escaped here. Missing ones are empty.
     void add(std::vector<std::string> cells);
     [[nodiscard]] bool is_empty() const noexcept { return rows_.empty(); }
-    // With a line of titles; no trailing blanks. The last column takes what the terminal has left when it is cut at all.
-    [[nodiscard]] std::string to_text() const;
+    // With a line of titles; no trailing blanks. In `room` columns (0: as many as it takes) columns that do not fit go on in
+    // further lines, indented, and the last one takes what its line has left when it is cut at all.
+    [[nodiscard]] std::string to_text(std::size_t room = terminal_width()) const;
     void print() const;  // on standard output
 
 private:
+    struct Place {
+        std::size_t width = 0;
+        bool begins_line = false;  // and not the first one
+    };
+    [[nodiscard]] std::vector<Place> arrange(std::size_t room) const;
+
     std::vector<Column> columns_;
     std::vector<std::vector<std::string>> rows_;
 };
@@ -48,7 +55,8 @@ private:
 class Fields {
 public:
     void add(std::string_view title, std::string_view value);
-    [[nodiscard]] std::string to_text() const;
+    // In `room` columns (0: as many as it takes) longer values go on in lines that are indented like the first.
+    [[nodiscard]] std::string to_text(std::size_t room = 0) const;
 
 private:
     std::vector<std::pair<std::string, std::string>> fields_;

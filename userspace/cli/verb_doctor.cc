@@ -43,7 +43,7 @@ void print_report(const kernel::Report& report, bool is_answering) {
     facts.add("assentd", is_answering ? "answers" : "does not answer");
     for (const auto& fact : report.facts)
         facts.add(fact.name, fact.is_good ? fact.value : fmt::format("{}  ({})", fact.value, fact.advice));
-    fmt::print("{}\nWhat an agent can open, each tried just now:\n\n", facts.to_text());
+    fmt::print("{}\nWhat an agent can open, each tried just now:\n\n", facts.to_text(terminal_width()));
     Table table({{"WAY"}, {"RUN"}, {"UNIT"}, {"ROOT UNIT"}});
     const auto& first = report.agents.front().trials;
     for (std::size_t row = 0; row < first.size(); ++row) {

@@ -93,7 +93,7 @@ void check(const PolicyOptions& options, Context& context) {
     print_mistakes(mistakes, stdout);
     for (const auto& warning : warnings) std::fputs(fmt::format("warning, here: {}\n", shown_text(warning)).c_str(), stderr);
     if (mistakes.empty()) {
-        print(fmt::format("{}: {} files, no mistakes\n", directory.string(), file_count));
+        print(fmt::format("{}: {} {}, no mistakes\n", directory.string(), file_count, file_count == 1 ? "file" : "files"));
     } else {
         const std::string summary =
             fmt::format("{} mistake{}; this set would not be loaded\n", mistakes.size(), mistakes.size() == 1 ? "" : "s");

@@ -51,7 +51,7 @@ void replay(Context& context, const Options& options) {
             std::fputs(story.tell(event).c_str(), stdout);
             if (options.is_followed) std::fflush(stdout);
         }
-        return true;
+        return std::ferror(stdout) == 0;  // nobody reads on
     };
     if (!options.folder.empty()) {
         if (!replay_folder(context, options, each)) return;

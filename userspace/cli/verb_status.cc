@@ -34,7 +34,8 @@ std::string records_text(const json& records) {
         if (const auto why = text_of(records, "why"); !why.empty()) text += ": " + why;
         return text;
     }
-    text = fmt::format("{} in {} segments, {:.1f} MiB", number_of(records, "records"), number_of(records, "segments"),
+    text = fmt::format("{} in {} {}, {:.1f} MiB", number_of(records, "records"), number_of(records, "segments"),
+                       number_of(records, "segments") == 1 ? "segment" : "segments",
                        static_cast<double>(number_of(records, "size_bytes")) / (1024.0 * 1024.0));
     if (const json& last = member_of(records, "last_checkpoint"); !last.is_null()) {
         text += ", last checkpoint " + (last.is_string() ? last.get<std::string>() : last.dump());
@@ -66,7 +67,7 @@ void print_status(const json& status) {
     fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
     if (const json& records = member_of(status, "records"); records.is_object())
         fields.add("records", records_text(records));
-    std::printf("%s", fields.to_text().c_str());
+    std::printf("%s", fields.to_text(terminal_width()).c_str());
 }
 
 // What a script should not overlook: 1.

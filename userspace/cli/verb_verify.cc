@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 
@@ -101,7 +102,7 @@ std::string finding_text(const record::Finding& finding) {
     if (!finding.time.empty()) fields.add("time", finding.time);
     if (!finding.session.empty()) fields.add("session", finding.session);
     fields.add("where", fmt::format("{} at offset {}", finding.segment, finding.offset));
-    return fields.to_text();
+    return fields.to_text(terminal_width());
 }
 
 void print_report(const record::VerifyReport& report) {
@@ -116,7 +117,7 @@ void print_report(const record::VerifyReport& report) {
         fields.add("root", report.root);
         fields.add("checked", fmt::format("segments: {}, checkpoints: {}, bodies: {}", report.segments, report.checkpoints,
                                           report.bodies));
-        std::fputs(fields.to_text().c_str(), stdout);
+        std::fputs(fields.to_text(terminal_width()).c_str(), stdout);
     }
     for (const auto& note : report.notes) std::printf("note: %s\n", shown_text(note).c_str());
     if (report.finding) return;
@@ -132,7 +133,10 @@ void verify(Context& context, const Options& options) {
     const auto report = record::verify(*complete_options);
     progress.clear();
     if (!report) {
-        context.print_error(report.error());
+        Error error = report.error();
+        if (::geteuid() != 0 && ::access(complete_options->public_key.c_str(), R_OK) != 0 && errno == EACCES)
+            error.message += "; run it as root, or give --folder and --key of a copy";
+        context.print_error(error);
         context.exit_code = exit_usage;
         return;
     }

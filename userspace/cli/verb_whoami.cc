@@ -25,7 +25,7 @@ void print_agent(const json& answer) {
     add_if_any(fields, "run", text_of(answer, "run"));
     add_if_any(fields, "started by", text_of(answer, "runner"));
     add_if_any(fields, "purpose", text_of(answer, "purpose"));
-    std::printf("%s", fields.to_text().c_str());
+    std::printf("%s", fields.to_text(terminal_width()).c_str());
 
     Table targets({{"TARGET"}, {"ADDRESSES"}, {"DATABASES"}});
     for (const json& target : member_of(answer, "targets")) {

@@ -134,7 +134,7 @@ private:
     std::deque<std::string> order_;               // as they were opened
     std::set<std::string> open_;                  // of rows_: those whose end is not known yet
     CutWatch cuts_;
-    std::set<std::string> judged_;                // of rows_: those with a command of the wanted verdict
+    std::set<std::string> judged_;  // of rows_: those with a command of the wanted verdict
 };
 
 }  // namespace

@@ -3,11 +3,14 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 
 #include <gmock/gmock.h>
 
 #include "app/hold_requests.h"
 #include "app/status_requests.h"
+#include "cli/table.h"
 #include "unit/approve/desk_fixture.h"
 #include "unit/cli/run_to_end.h"
 #include "unit/cli/terminal.h"
@@ -64,6 +67,55 @@ protected:
     json who = {{"governed", false}};
     std::unique_ptr<control::Server> server;
 };
+
+int count_of(const std::string& text, const std::string& part) {
+    int count = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+    return count;
+}
+
+TEST_F(ReviewTest, MistakesInTheSettingsAreSaidOnceAndNobodyElseIsAsked) {
+    const std::string settings = (folder / "assent.yaml").string();
+    std::ofstream(settings) << "version: 1\nbanana: 2\n";
+    for (const char* verb : {"run --name nightly --user nobody -- true", "whoami", "status", "holds", "holds --watch",
+                             "approve h-1", "sessions", "replay 1", "end 1", "policy reload", "policy check", "verify"}) {
+        const auto options = std::string(verb).starts_with("run") ? "--config " + settings + " " + verb
+                                                                  : std::string(verb) + " --config " + settings;
+        const Outcome outcome = run(options);
+        EXPECT_EQ(outcome.code, std::string(verb).starts_with("run") ? 125 : 2) << verb;
+        EXPECT_EQ(count_of(outcome.text, "assent: "), 1) << verb << ": " << outcome.text;
+        EXPECT_THAT(outcome.text, HasSubstr("banana")) << verb;
+    }
+    Terminal terminal({program, "holds", "--watch", "--config", settings}, 24, 80);
+    EXPECT_EQ(count_of(terminal.wait_for("never comes"), "assent: "), 1);
+    EXPECT_EQ(terminal.exit_code(), 2);
+}
+
+TEST_F(ReviewTest, OutputThatCannotBeWrittenIsAnError) {
+    open_hold(mine());
+    const auto shell = [](const std::string& line) { return run_to_end("/bin/sh", "-c '" + line + "'"); };
+    for (const char* verb : {" holds", " holds --json", " policy builtin", " --help"}) {
+        const Outcome full = shell(std::string(program) + verb + " > /dev/full");
+        EXPECT_EQ(full.code, 1) << verb;
+        EXPECT_THAT(full.text, HasSubstr("standard output cannot be written: No space left on device")) << verb;
+        // A reader that has gone is no news, also where the signal for it is ignored.
+        EXPECT_EQ(shell(std::string(program) + verb + " | true").text, "") << verb;
+        EXPECT_EQ(shell("trap \"\" PIPE; (sleep 0.2; " + std::string(program) + verb + ") | true").text, "") << verb;
+    }
+}
+
+TEST_F(ReviewTest, ANarrowTerminalIsNotOverrun) {
+    open_hold(mine("UPDATE a SET b = '\x1b[2J" + std::string(500, 'x') + "漢字'"));
+    Terminal terminal({program, "holds"}, 24, 40);
+    const std::string shown = terminal.wait_for("never comes");
+    EXPECT_THAT(shown, AllOf(HasSubstr("UPDATE a"), Not(HasSubstr("\x1b"))));
+    std::istringstream lines(shown.substr(0, shown.find("\n(and never")));
+    for (std::string line; std::getline(lines, line);) {
+        while (!line.empty() && line.back() == '\r') line.pop_back();
+        EXPECT_LE(shown_width(line), 40U) << line;
+    }
+    EXPECT_EQ(terminal.exit_code(), 0);
+}
 
 TEST_F(ReviewTest, ListShowAndDecide) {
     EXPECT_THAT(run("holds").text, HasSubstr("No hold waits."));

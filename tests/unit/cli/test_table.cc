@@ -33,6 +33,46 @@ TEST(Table, EscapesAndCutsCells) {
     EXPECT_EQ(cut_to_width("abc", 0), "");
 }
 
+TEST(Table, WhatDoesNotFitGoesOnInTheNextLine) {
+    Table table({{"SESSION"}, {"OPENED"}, {"LASTED", Table::Align::right}, {"TEXT", Table::Align::left, 50}});
+    table.add({"01kan8t3k2v7m4qd", "2026-11-22 14:29:36", "3s", std::string(60, 'x')});
+    table.add({"2", "日本", "", ""});
+    EXPECT_EQ(table.to_text(40),
+              "SESSION           OPENED\n"
+              "    LASTED  TEXT\n"
+              "01kan8t3k2v7m4qd  2026-11-22 14:29:36\n"
+              "        3s  " +
+                  std::string(27, 'x') +
+                  "…\n"
+                  "2                 日本\n\n");
+    EXPECT_EQ(table.to_text(60),
+              "SESSION           OPENED               LASTED\n"
+              "    TEXT\n"
+              "01kan8t3k2v7m4qd  2026-11-22 14:29:36      3s\n"
+              "    " +
+                  std::string(49, 'x') +
+                  "…\n"
+                  "2                 日本\n\n");
+    EXPECT_EQ(table.to_text(0), table.to_text(200)) << "it fits";
+}
+
+TEST(Fields, LongValuesStayBesideTheirTitle) {
+    Fields fields;
+    fields.add("who", "nightly");
+    fields.add("purpose", std::string(30, 'x') + "who: root\nsecond\n");
+    EXPECT_EQ(fields.to_text(40),
+              "who:      nightly\n"
+              "purpose:  " +
+                  std::string(30, 'x') +
+                  "\n"
+                  "          who: root\n"
+                  "          second\n");
+    Fields words;
+    words.add("daemon", "assentd 0.1.0, pid 10279, since 2026-11-22");
+    EXPECT_EQ(words.to_text(40), "daemon:  assentd 0.1.0, pid 10279, \n         since 2026-11-22\n");
+    EXPECT_EQ(fields.to_text(), "who:      nightly\npurpose:  " + std::string(30, 'x') + "who: root\n          second\n");
+}
+
 TEST(Table, DurationsAsPeopleSayThem) {
     EXPECT_EQ(shown_duration(0), "0s");
     EXPECT_EQ(shown_duration(59), "59s");
