@@ -11,8 +11,8 @@ import socket, sys
 try:
     s = socket.create_connection(("127.0.0.1", {port}), 5)
     print("connected", s.recv(100))
-except ConnectionRefusedError:
-    print("refused")
+except (ConnectionRefusedError, ConnectionResetError):
+    print("refused")  # reset: the kernel was still taking the dead daemon's ring apart, and its listener with it
 """
 
 
