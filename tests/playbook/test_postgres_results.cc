@@ -106,7 +106,7 @@ TEST(PostgresResults, ACopyThatCannotBeMaskedEndsTheSession) {
             "query 2 [COPY]\nserver < Q(COPY.)\nfinished 2 failed the session ended first\nserver < X\n"
             "agent  < E(SFATAL.VFATAL.C0A000.Massent: rows of a copy in this format cannot be masked.Dcause=mask "
             "retry=never.HUse COPY with "
-            "its default options...)\nclosed: rows of a copy in this format cannot be masked\n");
+            "its default options, or SELECT...)\nclosed: rows of a copy in this format cannot be masked\n");
 }
 
 const std::string question_answer =
