@@ -115,10 +115,10 @@ with connect(autocommit=True) as c:
         for i in range(50):
             cur.execute("insert into t values (%s, %s)", (i, "v" * i))
         p.sync()
-        a = c.execute("select count(*) from t")
-        b = c.execute("select 1/0")
-        d = c.execute("select 3")
-        try:
+        try:  # whichever call meets the error first
+            a = c.execute("select count(*) from t")
+            b = c.execute("select 1/0")
+            d = c.execute("select 3")
             p.sync(); print(a.fetchone())
             b.fetchone()
         except psycopg.Error as e:
