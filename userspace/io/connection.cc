@@ -83,11 +83,7 @@ void Connection::work() {
     if (events_ == nullptr) return;
     if (is_failed_) return tell_failure();
     if (is_reading_ && has_leftover()) offer_leftover();
-    if (!is_live()) {
-        if (events_ != nullptr) tell_failure();
-        return;
-    }
-    if (!is_send_pending_ && !output_.is_empty()) send_queued();
+    if (is_live() && !is_send_pending_ && !output_.is_empty()) send_queued();
     if (!is_live()) {
         if (events_ != nullptr) tell_failure();
         return;

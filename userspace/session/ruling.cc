@@ -100,11 +100,10 @@ wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
         if (asks_for_replication(command.replication)) {
             effects.push_back({model::Operation::replicate, {{object, true}}, model::WhereClause::not_applicable, 0});
         }
-        auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object));
+        const auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object));
         auto overruled = std::make_shared<Judged>(*judged);
         overrule_startup(*overruled);
-        judged = std::move(overruled);
-        pending_->judged = std::move(judged);
+        pending_->judged = std::move(overruled);
     }
     return decide(command);
 }

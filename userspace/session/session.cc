@@ -13,9 +13,13 @@
 namespace assent::session {
 namespace {
 
+// Refused whatever it says, but in its own protocol: its first bytes tell which.
+bool is_turned_away(const Flow& flow) {
+    return !flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny;
+}
+
 std::unique_ptr<wire::Adapter> adapter_for(const Flow& flow, wire::Host& host) {
-    if (!flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny)
-        return wire::detect::make_adapter(host);
+    if (is_turned_away(flow)) return wire::detect::make_adapter(host);
     if (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp) return wire::tcp::make_adapter(host);
     wire::postgres::Options options;
     options.offers_tls = flow.offers_tls;
@@ -56,7 +60,7 @@ void SessionImpl::open() {
     recorder_.tell(model::record_type::flow_opened, members);
     if (!flow_.credential_failure.empty()) tell_event("credential_failed", flow_.credential_failure);
     adapter_ = adapter_for(flow_, *this);
-    is_detecting_ = !flow_.target.has_value() && flow_.unlisted == policy::Settings::Unlisted::deny;
+    is_detecting_ = is_turned_away(flow_);
     names_generation_ = ports_.names_generation();
     set_wake();
     if (is_detecting_ || (flow_.target.has_value() && flow_.target->protocol == policy::Protocol::postgres)) return;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json_depth.h"
 #include "base/limits.h"
 #include "sql/analyser.h"
 #include "sql/lexer.h"
@@ -23,28 +24,6 @@ struct ParseResult {
     ParseResult(const ParseResult&) = delete;
     ParseResult& operator=(const ParseResult&) = delete;
 };
-
-// The deepest nesting of objects and lists in the JSON, or just over the limit.
-std::size_t depth_of(std::string_view json) {
-    std::size_t depth = 0;
-    std::size_t deepest = 0;
-    bool is_string = false;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        const char c = json[i];
-        if (is_string) {
-            if (c == '\\') ++i;
-            if (c == '"') is_string = false;
-        } else if (c == '"') {
-            is_string = true;
-        } else if (c == '{' || c == '[') {
-            deepest = std::max(deepest, ++depth);
-            if (deepest > limits::statement_depth) return deepest;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            --depth;
-        }
-    }
-    return deepest;
-}
 
 // The text of one statement, as libpg_query places it.
 std::string_view statement_text(std::string_view text, Node statement) {
@@ -100,7 +79,7 @@ std::string read_tree(Parsed& parsed, std::size_t level) {
         return result.value.error->message != nullptr ? result.value.error->message : "syntax error";
     if (result.value.parse_tree == nullptr) return "no tree";
     const std::string_view json = result.value.parse_tree;
-    if (depth_of(json) > limits::statement_depth) return fmt::format("deeper than {} nodes", limits::statement_depth);
+    if (json_depth(json) > limits::statement_depth) return fmt::format("deeper than {} nodes", limits::statement_depth);
 
     auto tree = std::make_shared<Tree>();
     simdjson::dom::element root;
