@@ -37,7 +37,7 @@ inline constexpr const char* mask_queries[] = {
     "SELECT CASE WHEN ssn LIKE '7%' THEN 1 ELSE 0 END FROM customers",
     "SELECT CASE ssn WHEN 'x' THEN name ELSE city END FROM customers",
     "SELECT COALESCE(ssn, 'none'), NULLIF(ssn, 'x'), GREATEST(ssn, 'a'), LEAST(ssn, name) FROM customers",
-    "SELECT score + 1, -score, score::text, abs(score), score * 0 FROM customers",
+    "SELECT score + 1, -score, score::text, score * 0 FROM customers",
     "SELECT ROW(ssn, id), ARRAY[ssn, name], (ARRAY[ssn])[1] FROM customers",
     "SELECT c FROM customers c",
     "SELECT customers FROM customers",
@@ -192,6 +192,7 @@ inline constexpr const char* mask_queries[] = {
 
 // A masked value would steer what comes back, or be kept where no mask follows it.
 inline constexpr const char* denied_queries[] = {
+    "SELECT abs(score) FROM customers",  // fails for the smallest integer
     "SELECT to_jsonb(c) - 'ssn' FROM customers c",
     "SELECT encode(ssn::bytea, 'hex'), convert_to(ssn, 'UTF8') FROM customers",
     "SELECT jsonb_path_exists(to_jsonb(c), '$.ssn ? (@ like_regex \"^7\")') FROM customers c",
