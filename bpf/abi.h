@@ -7,13 +7,14 @@
 #include <linux/types.h>
 #endif
 
-#define ASSENT_ABI_VERSION 1
+#define ASSENT_ABI_VERSION 2
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
 #define ASSENT_DNS_SIZE 4096         // bytes kept of one DNS answer
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
 #define ASSENT_LOOPBACK_INTERFACE 1  // its index in every network namespace
 #define ASSENT_DNS_PORT 53
+#define ASSENT_UNIX_NAME 108  // bytes of a unix socket's name at most
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
@@ -69,6 +70,7 @@ enum assent_event_kind {
     ASSENT_REFUSED_LISTEN = 4,
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_DNS_ANSWER = 6,
+    ASSENT_REFUSED_UNIX = 7,
 };
 
 struct assent_event {
@@ -86,6 +88,30 @@ struct assent_event {
 struct assent_dns_event {
     struct assent_event event;
     __u8 bytes[ASSENT_DNS_SIZE];
+};
+
+// A path as it was written, or an abstract name, which begins with a zero byte. Zero behind its length.
+struct assent_unix_name {
+    __u32 length;
+    char bytes[ASSENT_UNIX_NAME];
+};
+
+enum assent_unix_action {
+    ASSENT_UNIX_REFUSE = 0,    // without an event, unlike a name that is not in the map
+    ASSENT_UNIX_PASS = 1,      // the daemon's own control socket, and datagrams that are listed
+    ASSENT_UNIX_REDIRECT = 2,  // streams only
+};
+
+// In the map `unix_rules`, by name; the name of length 0 stands for every other.
+struct assent_unix_rule {
+    __u32 action;
+    __u32 proxy_length;
+    char proxy[ASSENT_UNIX_NAME];  // where the daemon listens for this name
+};
+
+struct assent_unix_event {
+    struct assent_event event;  // `address` is not one
+    struct assent_unix_name name;
 };
 
 // Events of one kind, cgroup and address are told once a second.

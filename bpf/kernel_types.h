@@ -28,9 +28,18 @@ struct mm_struct {
     struct file* exe_file;
 };
 
+struct user_namespace {
+    int level;  // 0: the first one, which is nobody's child
+};
+
+struct cred {
+    struct user_namespace* user_ns;
+};
+
 struct task_struct {
     struct task_struct* group_leader;
     struct mm_struct* mm;
+    const struct cred* cred;
     __u64 start_boottime;
     kuid_t loginuid;
 };

@@ -243,7 +243,7 @@ std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths
     ::uname(&name);
     out.push_back({"kernel", name.release, true, {}});
     out.push_back({"cgroup 2", paths.root().string(), true, {}});
-    out.push_back({"getpeername hooks", programs.missing().empty() ? "yes" : "no", true, {}});
+    out.push_back({"getpeername hooks", programs.has("assent_getpeername4") ? "yes" : "no", true, {}});
     const auto modules = first_line("/sys/kernel/security/lsm");
     const char* lsm = modules.empty()                            ? "unknown (securityfs is not mounted)"
                       : modules.find("bpf") != std::string::npos ? "active"
