@@ -23,8 +23,10 @@ static __always_inline void copy_answer(struct __sk_buff* skb, const struct pack
     __u32 size = skb->len - packet->payload;
     out->event.dns_size = size;
     if (size > ASSENT_DNS_SIZE) size = ASSENT_DNS_SIZE;
-    forget_range(size);
-    if (size == 0 || size > ASSENT_DNS_SIZE || bpf_skb_load_bytes(skb, packet->payload, out->bytes, size) != 0) {
+    // Up to Linux 6.7 the verifier learns nothing from "is not 0": it has to see a sum with 1.
+    __u64 last = (__u64)size - 1;
+    forget_range(last);
+    if (last >= ASSENT_DNS_SIZE || bpf_skb_load_bytes(skb, packet->payload, out->bytes, (__u32)(last + 1)) != 0) {
         bpf_ringbuf_discard(out, 0);
         return;
     }
