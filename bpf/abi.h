@@ -7,14 +7,14 @@
 #include <linux/types.h>
 #endif
 
-#define ASSENT_ABI_VERSION 2
+#define ASSENT_ABI_VERSION 3
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
-#define ASSENT_DNS_SIZE 4096         // bytes kept of one DNS answer
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
 #define ASSENT_LOOPBACK_INTERFACE 1  // its index in every network namespace
 #define ASSENT_DNS_PORT 53
 #define ASSENT_UNIX_NAME 108  // bytes of a unix socket's name at most
+#define ASSENT_DNS_SLOTS 4    // resolvers that one socket can wait for at a time
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
@@ -22,7 +22,7 @@ struct assent_config {
     __u32 port_count;
     __u16 ports[ASSENT_PORTS_MAXIMUM];        // host order
     __u64 port_bits[ASSENT_PORT_LIMIT / 64];  // the same ports, one bit each
-    __u64 host_netns_cookie;                  // DNS answers are learned in this network namespace only
+    __u64 host_netns_cookie;                  // the daemon's: its DNS listeners are in this network namespace only
 };
 
 // An IPv6 address; IPv4 is v4-mapped (::ffff:a.b.c.d), so that one address has one form.
@@ -53,7 +53,14 @@ struct assent_origin {
     __u8 padding[5];
 };
 
-// Finds a connection that is on its way from an agent's socket to the daemon's.
+// The resolvers that an agent's socket has asked. The first slot stands for the first of the proxy's ports, and so on: the
+// port that an answer comes from says whose place it takes.
+struct assent_asked {
+    struct assent_address resolvers[ASSENT_DNS_SLOTS];  // all zero: free
+    __u32 next;                                         // the slot that is taken when none is free
+};
+
+// Finds a connection, or the sender of a datagram, that is on its way from an agent's socket to the daemon's.
 struct assent_pending_key {
     struct assent_address source;
     __u64 netns_cookie;
@@ -69,8 +76,7 @@ enum assent_event_kind {
     ASSENT_REFUSED_SOCKET = 3,
     ASSENT_REFUSED_LISTEN = 4,
     ASSENT_DROPPED_PACKET = 5,
-    ASSENT_DNS_ANSWER = 6,
-    ASSENT_REFUSED_UNIX = 7,
+    ASSENT_REFUSED_UNIX = 6,
 };
 
 struct assent_event {
@@ -81,13 +87,7 @@ struct assent_event {
     __u32 socket_type;
     __u32 protocol;
     __u16 port;  // host order
-    __u16 padding;
-    __u32 dns_size;  // of the whole answer; more than ASSENT_DNS_SIZE: it was cut
-};
-
-struct assent_dns_event {
-    struct assent_event event;
-    __u8 bytes[ASSENT_DNS_SIZE];
+    __u16 padding[3];
 };
 
 // A path as it was written, or an abstract name, which begins with a zero byte. Zero behind its length.

@@ -1,5 +1,5 @@
-// What bind4 and bind6 have in common. The proxy's ports are the daemon's alone, whatever the agent's capabilities; and an
-// agent that could send from port 53 could write itself answers of a resolver.
+// What bind4 and bind6 have in common. The proxy's ports are the daemon's alone, whatever the agent's capabilities; and no
+// agent is a resolver.
 #ifndef ASSENT_BIND_H
 #define ASSENT_BIND_H
 

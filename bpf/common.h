@@ -61,10 +61,6 @@ static __always_inline void unspecified_to_loopback(struct assent_address* addre
     if (address->words[2] == bpf_htonl(0xffff) && address->words[3] == 0) address->words[3] = bpf_htonl(0x7f000001);
 }
 
-static __always_inline bool is_resolver(const struct assent_address* address, __u16 port) {
-    return port == ASSENT_DNS_PORT && bpf_map_lookup_elem(&resolvers, address) != NULL;
-}
-
 // Of the process that runs now: for hooks inside a system call only.
 static __always_inline void identify(struct assent_identity* who) {
     struct task_struct* task = (struct task_struct*)bpf_get_current_task();
@@ -79,8 +75,9 @@ static __always_inline void identify(struct assent_identity* who) {
     if (bpf_core_field_exists(task->loginuid)) who->login_uid = BPF_CORE_READ(task, loginuid.val);
 }
 
-static __always_inline void count_lost(__u32 which) {
-    __u64* count = bpf_map_lookup_elem(&lost, &which);
+static __always_inline void count_lost(void) {
+    __u32 zero = 0;
+    __u64* count = bpf_map_lookup_elem(&lost, &zero);
     if (count) __sync_fetch_and_add(count, 1);
 }
 
@@ -100,7 +97,7 @@ static __always_inline bool is_told_already(const struct assent_event* event) {
 
 static __always_inline void tell(struct assent_event* event) {
     if (is_told_already(event)) return;
-    if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) != 0) count_lost(0);
+    if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) != 0) count_lost();
 }
 
 static __noinline int tell_current(__u32 kind, __u32 family, __u32 socket_type, __u32 protocol,

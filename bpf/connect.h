@@ -1,9 +1,10 @@
-// What connect4 and connect6 have in common. TCP goes to the proxy; UDP may connect (the C library sorts addresses with it),
-// and what it then sends is judged by the egress program; everything else is refused.
+// What connect4 and connect6 have in common. TCP goes to the proxy, and UDP to a port 53 to its DNS listener; other UDP may
+// connect (the C library sorts addresses with it), and what it then sends is judged by the egress program; everything else
+// is refused.
 #ifndef ASSENT_CONNECT_H
 #define ASSENT_CONNECT_H
 
-#include "common.h"
+#include "dns.h"
 
 #define REDIRECT 2
 
@@ -15,9 +16,16 @@ static __always_inline __u16 choose_proxy_port(const struct assent_config* setti
     return settings->ports[index & (ASSENT_PORTS_MAXIMUM - 1)];
 }
 
-// `asked` in; REFUSE, PASS, or REDIRECT with the port to go to.
-static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assent_address* asked, __u16 port, __u32 family,
-                                         __u16* proxy_port) {
+static __always_inline int judge_dns(struct bpf_sock_addr* ctx, struct bpf_sock* socket,
+                                     const struct assent_config* settings, const struct assent_address* asked_for,
+                                     __u16* proxy_port) {
+    *proxy_port = dns_port_for(settings, socket, asked_for);
+    return *proxy_port != 0 && note_asker(ctx, socket, settings, asked_for) ? REDIRECT : REFUSE;
+}
+
+// `asked_for` in; REFUSE, PASS, or REDIRECT with the port to go to.
+static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assent_address* asked_for, __u16 port,
+                                         __u32 family, __u16* proxy_port) {
     const struct assent_config* settings = read_config();
     struct bpf_sock* socket = ctx->sk;
     if (!settings || !socket) return REFUSE;
@@ -25,18 +33,25 @@ static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assen
     __u32 protocol = ctx->protocol;
     const bool is_tcp = type == 1 /* SOCK_STREAM */ && protocol == IPPROTO_TCP;
     const bool is_udp = type == 2 /* SOCK_DGRAM */ && protocol == IPPROTO_UDP;
-    unspecified_to_loopback(asked);
+    unspecified_to_loopback(asked_for);
     *proxy_port = choose_proxy_port(settings);
     // A connection straight to the proxy would come back to it for ever.
-    const bool is_loop = is_loopback(asked) && is_proxy_port(settings, port);
-    if ((!is_tcp && !is_udp) || is_loop || *proxy_port == 0) {
-        tell_current(ASSENT_REFUSED_CONNECT, family, type, protocol, asked, port);
+    const bool is_loop = is_loopback(asked_for) && is_proxy_port(settings, port);
+    const bool is_dns = is_udp && port == ASSENT_DNS_PORT;
+    int decision = is_tcp ? REDIRECT : PASS;
+    if ((!is_tcp && !is_udp) || is_loop || *proxy_port == 0)
+        decision = REFUSE;
+    else if (is_dns)
+        decision = judge_dns(ctx, socket, settings, asked_for, proxy_port);
+    if (decision == REFUSE) {
+        tell_current(ASSENT_REFUSED_CONNECT, family, type, protocol, asked_for, port);
         return REFUSE;
     }
+    if (is_dns) return decision;
 
     struct assent_origin origin = {};
     identify(&origin.who);
-    origin.asked_for = *asked;
+    origin.asked_for = *asked_for;
     origin.netns_cookie = bpf_get_netns_cookie(ctx);
     origin.time_ns = bpf_ktime_get_ns();
     origin.port = port;
@@ -44,7 +59,7 @@ static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assen
     struct assent_origin* kept = bpf_sk_storage_get(&origins, socket, &origin, BPF_SK_STORAGE_GET_F_CREATE);
     if (!kept) return REFUSE;
     *kept = origin;
-    return is_tcp ? REDIRECT : PASS;
+    return decision;
 }
 
 #endif

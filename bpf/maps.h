@@ -15,14 +15,6 @@ struct {
     __type(value, struct assent_config);
 } config __weak SEC(".maps");
 
-// The host's resolvers: UDP 53 to these passes.
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 64);
-    __type(key, struct assent_address);
-    __type(value, __u32);
-} resolvers __weak SEC(".maps");
-
 // Unix sockets that may be connected to; every other is refused.
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -55,21 +47,31 @@ struct {
     __type(value, struct assent_origin);
 } pending __weak SEC(".maps");
 
+// In an agent's socket: the resolvers that it has asked.
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct assent_asked);
+} asked __weak SEC(".maps");
+
+// Who sent a DNS query. When it is full the oldest goes, and the daemon does not answer its query.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct assent_pending_key);
+    __type(value, struct assent_origin);
+} senders __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1 << 20);
 } events __weak SEC(".maps");
 
-// Apart from the other events, so that a flood of refusals cannot hide a DNS answer.
-struct {
-    __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 22);
-} dns_answers __weak SEC(".maps");
-
-// How many events found no room: [0] refusals, [1] DNS answers.
+// How many events found no room.
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 2);
+    __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, __u64);
 } lost __weak SEC(".maps");

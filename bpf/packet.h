@@ -15,7 +15,6 @@ struct packet {
     struct assent_address destination;
     __u32 family;
     __u32 protocol;
-    __u32 payload;  // offset after the UDP header
     __u16 source_port;
     __u16 destination_port;
     bool is_opening;  // SYN without ACK
@@ -59,25 +58,22 @@ static __always_inline bool read_packet(struct __sk_buff* skb, struct packet* ou
     if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)) != 0) return false;
     out->source_port = bpf_ntohs(header.source);
     out->destination_port = bpf_ntohs(header.dest);
-    out->payload = offset + sizeof(header);
     return true;
 }
 
-// The far end of a governed flow: the proxy over the loopback interface, or a resolver (one on loopback only by loopback).
-static __always_inline bool is_permitted(struct __sk_buff* skb, __u32 protocol, const struct assent_address* far,
-                                         __u16 far_port) {
+// The far end of a governed flow: the proxy, over the loopback interface.
+static __always_inline bool is_permitted(struct __sk_buff* skb, const struct assent_address* far, __u16 far_port) {
     const struct assent_config* settings = read_config();
-    if (!settings) return false;
-    const bool is_inside = skb->ifindex == ASSENT_LOOPBACK_INTERFACE;
-    if (protocol == IPPROTO_TCP) return is_inside && is_loopback(far) && is_proxy_port(settings, far_port);
-    if (protocol != IPPROTO_UDP || !is_resolver(far, far_port)) return false;
-    return is_inside || !is_loopback(far);
+    return settings && skb->ifindex == ASSENT_LOOPBACK_INTERFACE && is_loopback(far) && is_proxy_port(settings, far_port);
+}
+
+static __always_inline struct bpf_sock* full_socket(struct __sk_buff* skb) {
+    struct bpf_sock* socket = skb->sk;
+    return socket ? bpf_sk_fullsock(socket) : NULL;
 }
 
 static __always_inline struct assent_origin* origin_of_packet(struct __sk_buff* skb) {
-    struct bpf_sock* socket = skb->sk;
-    if (!socket) return NULL;
-    socket = bpf_sk_fullsock(socket);
+    struct bpf_sock* socket = full_socket(skb);
     if (!socket) return NULL;
     return bpf_sk_storage_get(&origins, socket, NULL, 0);
 }

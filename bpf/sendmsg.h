@@ -1,28 +1,28 @@
-// What sendmsg4 and sendmsg6 have in common: a datagram with an address of its own goes to a resolver or nowhere.
+// What sendmsg4 and sendmsg6 have in common: a datagram with an address of its own goes to the daemon's DNS listener if it
+// was for a port 53, and otherwise nowhere.
 #ifndef ASSENT_SENDMSG_H
 #define ASSENT_SENDMSG_H
 
-#include "common.h"
+#include "dns.h"
 
-static __always_inline int judge_send(struct bpf_sock_addr* ctx, struct assent_address* to, __u16 port, __u32 family) {
+// What an IPv6 socket sends that is connected to a v4-mapped address, the kernel shows here with the address that connect6
+// has put in its place.
+static __always_inline bool is_sent_on(struct bpf_sock* socket, const struct assent_address* to, __u16 port) {
+    return socket->family == AF_INET6 && is_mapped(to) && is_loopback(to) && resolver_behind(socket, port);
+}
+
+// The port to send to instead; 0: refuse.
+static __always_inline __u16 judge_send(struct bpf_sock_addr* ctx, struct assent_address* to, __u16 port, __u32 family) {
+    const struct assent_config* settings = read_config();
     struct bpf_sock* socket = ctx->sk;
-    if (!socket) return REFUSE;
+    if (!settings || !socket) return 0;
     unspecified_to_loopback(to);
-    if (ctx->protocol != IPPROTO_UDP || !is_resolver(to, port)) {
-        tell_current(ASSENT_REFUSED_SEND, family, ctx->type, ctx->protocol, to, port);
-        return REFUSE;
-    }
-    // The answer is told with this identity.
-    struct assent_origin origin = {};
-    identify(&origin.who);
-    origin.asked_for = *to;
-    origin.netns_cookie = bpf_get_netns_cookie(ctx);
-    origin.time_ns = bpf_ktime_get_ns();
-    origin.port = port;
-    struct assent_origin* kept = bpf_sk_storage_get(&origins, socket, &origin, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!kept) return REFUSE;
-    *kept = origin;
-    return PASS;
+    __u16 proxy_port = 0;
+    if (is_sent_on(socket, to, port) && note_asker(ctx, socket, settings, resolver_behind(socket, port))) return port;
+    if (ctx->protocol == IPPROTO_UDP && port == ASSENT_DNS_PORT && note_asker(ctx, socket, settings, to))
+        proxy_port = dns_port_for(settings, socket, to);
+    if (proxy_port == 0) tell_current(ASSENT_REFUSED_SEND, family, ctx->type, ctx->protocol, to, port);
+    return proxy_port;
 }
 
 #endif

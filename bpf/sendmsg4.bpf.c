@@ -4,5 +4,10 @@
 SEC("cgroup/sendmsg4")
 int assent_sendmsg4(struct bpf_sock_addr* ctx) {
     struct assent_address to = mapped(ctx->user_ip4);
-    return judge_send(ctx, &to, bpf_ntohs((__u16)ctx->user_port), AF_INET);
+    const __u16 port = judge_send(ctx, &to, bpf_ntohs((__u16)ctx->user_port), AF_INET);
+    if (port == 0) return REFUSE;
+    ctx->user_ip4 = bpf_htonl(0x7f000001);
+    barrier();
+    ctx->user_port = bpf_htons(port);
+    return PASS;
 }

@@ -56,7 +56,7 @@ static __noinline int tell_unix(struct assent_unix_name* name, __u32 socket_type
     if (is_told_already(&event)) return 0;
     struct assent_unix_event* out = bpf_ringbuf_reserve(&events, sizeof(*out), 0);
     if (!out) {
-        count_lost(0);
+        count_lost();
         return 0;
     }
     __builtin_memcpy(&out->event, &event, sizeof(event));

@@ -101,10 +101,7 @@ Playground::~Playground() {
     remove_cgroup(top_);
 }
 
-kernel::RedirectOptions Playground::options() const {
-    return {
-        .bpffs = bpffs_, .ports = ports_, .resolvers = {*model::IpAddress::parse("127.0.0.77")}, .daemon_cgroup = daemon_};
-}
+kernel::RedirectOptions Playground::options() const { return {.bpffs = bpffs_, .ports = ports_, .daemon_cgroup = daemon_}; }
 
 std::unique_ptr<kernel::Redirect> Playground::open() const {
     auto opened = kernel::Redirect::open(options());

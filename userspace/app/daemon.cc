@@ -61,6 +61,7 @@ Result<> Daemon::start() {
     if (auto result = open_records(); !result) return result;
     if (auto result = policies_.load_first(); !result) return result;
     if (auto result = open_kernel(); !result) return result;
+    if (auto result = open_lookups(); !result) return result;
     if (auto result = open_workers(); !result) return result;
     // Agents' connections have somewhere to go before the hooks send them there.
     if (auto result = govern(); !result) return result;
@@ -149,7 +150,6 @@ Result<> Daemon::open_kernel() {
     kernel::RedirectOptions options;
     options.bpffs = settings_.bpffs;
     options.ports = ports_;
-    options.resolvers = kernel::host_resolvers();
     options.daemon_cgroup = *cgroup;
     auto redirect = kernel::Redirect::open(options);
     if (!redirect) return std::unexpected(redirect.error());
@@ -174,6 +174,28 @@ Result<> Daemon::open_kernel() {
     return {};
 }
 
+Result<> Daemon::open_lookups() {
+    auto lookups = Lookups::make({
+        .settings = settings_.dns,
+        .redirect = *redirect_,
+        .names = learned_names_,
+        .records = log_->add_lane([] {}),
+        .complete_agent = [this](model::Agent& agent) { describe_agent(agent); },
+    });
+    if (!lookups) return std::unexpected(lookups.error());
+    lookups_ = std::move(*lookups);
+    for (const auto port : ports_) {
+        for (const bool is_v6 : {false, true}) {
+            auto socket = bind_loopback(port, is_v6, Transport::udp);
+            if (!socket && socket.error().code == Errc::unsupported) continue;  // the workers' listeners say so
+            if (!socket) return std::unexpected(socket.error());
+            if (auto result = lookups_->listen(std::move(*socket)); !result) return result;
+        }
+    }
+    lookups_->set_policy(*policies_.current());
+    return {};
+}
+
 Result<> Daemon::open_workers() {
     const unsigned count = settings_.threads != 0 ? settings_.threads : std::max(1U, std::thread::hardware_concurrency());
     WorkerServices services{
@@ -184,7 +206,8 @@ Result<> Daemon::open_workers() {
                 if (origin) describe_agent(origin->agent);
                 return origin;
             },
-        .names = names_,
+        .names = learned_names_,
+        .serve_dns = [this](Fd connection, const kernel::Origin& origin) { lookups_->serve(std::move(connection), origin); },
         .log = *log_,
         .holds = *holds_,
         .cancel_keys = cancel_keys_,
@@ -206,7 +229,7 @@ Result<> Daemon::open_workers() {
 Result<> Daemon::open_listeners(Worker& worker) {
     for (const auto port : ports_) {
         for (const bool is_v6 : {false, true}) {
-            auto socket = bind_loopback(port, is_v6);
+            auto socket = bind_loopback(port, is_v6, Transport::tcp);
             if (!socket && socket.error().code == Errc::unsupported) {
                 if (std::exchange(has_ipv6_, false))
                     lacks_.push_back("agents cannot use IPv6 here: " + socket.error().message);
@@ -238,7 +261,9 @@ Result<> Daemon::govern() {
         }
         return {};
     });
+    lookups_->start();
     policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
+        lookups_->set_policy(*policy);
         for (auto& worker : workers_) worker->set_policy(policy);
         if (const auto opened = unix_doors_->open(*policy); !opened) spdlog::error("{}", opened.error().message);
         if (events_) events_->look_up_names();
@@ -297,6 +322,7 @@ void Daemon::stop() {
     while (flow_count() > 0 && std::chrono::steady_clock::now() < last) std::this_thread::sleep_for(20ms);
     if (control_) control_->stop();
     if (events_) events_->stop();
+    if (lookups_) lookups_->stop();
     if (holds_) holds_->stop();
     if (log_) close_records();
     for (auto& worker : workers_) worker->stop();
@@ -313,6 +339,7 @@ void Daemon::close_records() {
     for (const auto& worker : workers_) unwritten += worker->kept_count();
     if (holds_) unwritten += holds_->finish();
     if (events_) unwritten += events_->kept_count();
+    if (lookups_) unwritten += lookups_->kept_count();
     if (unwritten == 0) return run_note_.remove();
     spdlog::error("{} records could not be written before the stop, and are lost; the next start records that", unwritten);
     std::string note;

@@ -86,6 +86,7 @@ json Daemon::describe() const {
     answer["degradations"] = degradations;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["ports"] = ports_;
+    answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;
 }

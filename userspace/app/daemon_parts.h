@@ -10,6 +10,7 @@
 #include "app/cancel_keys.h"
 #include "app/hold_service.h"
 #include "app/kernel_events.h"
+#include "app/lookups.h"
 #include "app/names_generation.h"
 #include "app/policy_keeper.h"
 #include "app/state_folder.h"
@@ -17,10 +18,10 @@
 #include "app/worker.h"
 #include "approve/desk.h"
 #include "control/server.h"
-#include "kernel/names.h"
 #include "kernel/redirect.h"
 #include "kernel/runs.h"
 #include "record/log.h"
+#include "resolve/learned_names.h"
 
 namespace assent::app {
 
@@ -42,6 +43,7 @@ public:
 private:
     [[nodiscard]] Result<> open_records();
     [[nodiscard]] Result<> open_kernel();
+    [[nodiscard]] Result<> open_lookups();
     [[nodiscard]] Result<> open_workers();
     [[nodiscard]] Result<> open_listeners(Worker& worker);
     [[nodiscard]] Result<> govern();
@@ -61,18 +63,6 @@ private:
     void add_permissions(const model::Agent& agent, nlohmann::json& answer) const;
     void add_policy_requests();
 
-    // Names for policies that say host names.
-    class Names final : public policy::NameLookup {
-    public:
-        explicit Names(const kernel::LearnedNames& learned) : learned_(learned) {}
-        [[nodiscard]] bool leads_to(std::string_view host, const model::IpAddress& address) const override {
-            return learned_.leads_to(host, address);
-        }
-
-    private:
-        const kernel::LearnedNames& learned_;
-    };
-
     const policy::Settings& settings_;
     WallTime started_;
     Digest mask_key_{};
@@ -86,10 +76,10 @@ private:
     std::unique_ptr<approve::Desk> desk_;
     std::unique_ptr<HoldService> holds_;
     PolicyKeeper policies_;
-    kernel::LearnedNames learned_names_;
-    Names names_{learned_names_};
+    resolve::LearnedNames learned_names_;
     std::unique_ptr<kernel::Redirect> redirect_;
     std::unique_ptr<kernel::Runs> runs_;
+    std::unique_ptr<Lookups> lookups_;
     CancelKeys cancel_keys_;
     NamesGenerations generations_;
     std::vector<std::unique_ptr<Worker>> workers_;

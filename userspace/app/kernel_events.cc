@@ -2,13 +2,11 @@
 
 #include <pthread.h>
 
-#include <algorithm>
-
 #include <spdlog/spdlog.h>
 
+#include "app/lookups.h"
 #include "base/json_writer.h"
 #include "base/shown_text.h"
-#include "wire/dns/answer.h"
 
 namespace assent::app {
 namespace {
@@ -30,10 +28,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "listen";
         case Kind::dropped_packet:
             return "packet";
-        case kernel::Event::Kind::refused_unix:
+        case Kind::refused_unix:
             return "unix socket";
-        case Kind::dns_answer:
-            return "dns";
     }
     return "unknown";
 }
@@ -45,20 +41,7 @@ JsonWriter& describe(JsonWriter& writer, const model::Agent& agent) {
 
 }  // namespace
 
-std::vector<std::string> hosts_of(const policy::Policy& policy) {
-    std::vector<std::string> hosts;
-    for (const auto& target : policy.targets()) {
-        for (const auto& address : target.addresses) {
-            if (!address.host.empty()) hosts.push_back(address.host);
-        }
-    }
-    std::sort(hosts.begin(), hosts.end());
-    hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
-    return hosts;
-}
-
 void KernelEvents::start() {
-    resolvers_ = kernel::host_resolvers();
     thread_ = std::thread([this] { run(); });
     resolver_ = std::thread([this] {
         ::pthread_setname_np(::pthread_self(), "assentd-names");
@@ -80,7 +63,7 @@ void KernelEvents::run() {
     ::pthread_setname_np(::pthread_self(), "assentd-kernel");
     auto next = std::chrono::steady_clock::now();
     while (!is_stopping_) {
-        const auto result = parts_.redirect.poll_events(200, [this](const kernel::Event& event) { seen(event); });
+        const auto result = parts_.redirect.poll_events(200, [this](const kernel::Event& event) { attempt(event); });
         if (!result) {
             spdlog::error("reading the kernel's events: {}", result.error().message);
             std::this_thread::sleep_for(1s);
@@ -89,11 +72,6 @@ void KernelEvents::run() {
         next = std::chrono::steady_clock::now() + 1s;
         look_after();
     }
-}
-
-void KernelEvents::seen(const kernel::Event& event) {
-    if (event.kind == kernel::Event::Kind::dns_answer) return lookup(event);
-    attempt(event);
 }
 
 void KernelEvents::attempt(const kernel::Event& event) {
@@ -108,28 +86,6 @@ void KernelEvents::attempt(const kernel::Event& event) {
     record(model::record_type::attempt, members);
 }
 
-void KernelEvents::lookup(const kernel::Event& event) {
-    const auto answer = wire::dns::parse_answer(event.dns);
-    std::vector<std::string> addresses;
-    std::string question;
-    if (answer) {
-        question = answer->question;
-        for (const auto& address : answer->of_question()) {
-            parts_.names.learn(address.name, address.address, address.ttl_seconds);
-            addresses.push_back(address.address.to_text());
-        }
-    }
-    if (!lookups_.admits(event.agent.cgroup_id, std::chrono::steady_clock::now())) return;
-    model::Agent agent = event.agent;
-    parts_.complete_agent(agent);
-    std::string members;
-    JsonWriter writer(members);
-    writer.member("name", question);
-    describe(writer, agent).member("resolver", event.address.to_text()).strings("addresses", addresses);
-    if (!answer) writer.member("malformed", answer.error().message);
-    record(model::record_type::lookup, members);
-}
-
 void KernelEvents::look_after() {
     if (const auto repaired = parts_.redirect.check(); !repaired) {
         spdlog::error("looking after what is governed: {}", repaired.error().message);
@@ -141,21 +97,13 @@ void KernelEvents::look_after() {
             record(model::record_type::degraded, members);
         }
     }
-    if (auto resolvers = kernel::host_resolvers(); resolvers != resolvers_) {
-        if (const auto result = parts_.redirect.set_resolvers(resolvers); !result)
-            spdlog::error("{}", result.error().message);
-        resolvers_ = std::move(resolvers);
-    }
     const auto lost = parts_.redirect.lost_events();
-    const std::uint64_t attempts = attempts_.take_left_out() + lost.first - lost_before_.first;
-    const std::uint64_t lookups = lookups_.take_left_out() + lost.second - lost_before_.second;
+    const std::uint64_t count = attempts_.take_left_out() + lost - lost_before_;
     lost_before_ = lost;
-    for (const auto& [type, count] :
-         {std::pair{model::record_type::attempt, attempts}, std::pair{model::record_type::lookup, lookups}}) {
-        if (count == 0) continue;
+    if (count != 0) {
         std::string members;
         JsonWriter(members).member("left_out", count);
-        record(type, members);
+        record(model::record_type::attempt, members);
     }
     kept_.retry(parts_.records);
     parts_.every_second();

@@ -1,5 +1,5 @@
-// A thread that reads what the kernel's hooks tell: refused attempts are recorded, DNS answers are learned and recorded, so
-// many a second; it also makes true again what is governed, and looks up the names of targets.
+// A thread that reads what the kernel's hooks tell: refused attempts are recorded, so many a second; it also makes true
+// again what is governed, and looks up the names of targets.
 #pragma once
 
 #include <atomic>
@@ -9,11 +9,11 @@
 
 #include "app/rate_limit.h"
 #include "base/limits.h"
-#include "kernel/names.h"
 #include "kernel/redirect.h"
 #include "model/kept_records.h"
 #include "model/record.h"
 #include "policy/policy.h"
+#include "resolve/learned_names.h"
 
 namespace assent::app {
 
@@ -21,7 +21,7 @@ class KernelEvents {
 public:
     struct Parts {
         kernel::Redirect& redirect;  // all of them live longer
-        kernel::LearnedNames& names;
+        resolve::LearnedNames& names;
         model::RecordSink& records;
         std::function<void(model::Agent&)> complete_agent;                      // adds what is known of its run
         std::function<std::shared_ptr<const policy::Policy>()> current_policy;  // whose targets' names are looked up
@@ -41,25 +41,18 @@ public:
 
 private:
     void run();
-    void seen(const kernel::Event& event);
     void attempt(const kernel::Event& event);
-    void lookup(const kernel::Event& event);
     void look_after();
     void record(std::string_view type, const std::string& members);
 
     Parts parts_;
     model::KeptRecords kept_{limits::records_kept};  // its thread only
     RateLimit attempts_{10, 200};
-    RateLimit lookups_{20, 400};
-    std::pair<std::uint64_t, std::uint64_t> lost_before_{};
-    std::vector<model::IpAddress> resolvers_;
+    std::uint64_t lost_before_ = 0;
     std::atomic<bool> is_stopping_ = false;
     std::atomic<bool> is_lookup_wanted_ = false;
     std::thread thread_;
     std::thread resolver_;  // looking names up blocks, and must not delay the events
 };
-
-// The hosts of a policy's targets, without those that are addresses.
-[[nodiscard]] std::vector<std::string> hosts_of(const policy::Policy& policy);
 
 }  // namespace assent::app

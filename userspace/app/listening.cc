@@ -11,13 +11,15 @@
 
 namespace assent::app {
 
-Result<Fd> bind_loopback(std::uint16_t port, bool is_v6) {
-    Fd socket(::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport) {
+    const bool is_tcp = transport == Transport::tcp;
+    Fd socket(::socket(is_v6 ? AF_INET6 : AF_INET, (is_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
     if (!socket.is_open() && is_v6 && errno == EAFNOSUPPORT) return fail(Errc::unsupported, "this kernel has no IPv6");
     if (!socket.is_open()) return fail_errno("socket", errno);
     const int one = 1;
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
+    // Nobody shares a UDP port: datagrams would go to either.
+    if (is_tcp) (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (is_tcp && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
         return fail_errno("SO_REUSEPORT", errno);
     if (is_v6 && ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
         return fail_errno("IPV6_V6ONLY", errno);

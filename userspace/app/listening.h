@@ -8,8 +8,9 @@
 
 namespace assent::app {
 
-// Bound to the port on 127.0.0.1 or ::1, shared among this process's workers; not listening yet. Errc::unsupported: this
-// host has no IPv6.
-[[nodiscard]] Result<Fd> bind_loopback(std::uint16_t port, bool is_v6);
+// Bound to the port on 127.0.0.1 or ::1. Of TCP it is shared among this process's workers, and not listening yet; of UDP it
+// is ready. Errc::unsupported: this host has no IPv6.
+enum class Transport : std::uint8_t { tcp, udp };
+[[nodiscard]] Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport);
 
 }  // namespace assent::app

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "app/lookups.h"
 #include "app/session_id.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
@@ -16,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::size_t recorded_refusals_a_second = 20;
+constexpr std::uint16_t dns_port = 53;
 
 }  // namespace
 
@@ -183,6 +185,7 @@ void Worker::accepted(Fd socket, const std::string& unix_name) {
     if (flows_.size() >= limits::flows_per_thread) return refuse("too many flows are open", &*origin);
     auto description = describe(*origin);
     if (!description) return refuse(description.error().message, &*origin);
+    if (!description->target && origin->asked_for.port == dns_port) return services_.serve_dns(std::move(socket), *origin);
     const std::string target = description->target ? description->target->name : std::string();
     FlowStart start{std::move(socket), std::move(*description), services_.generations.of(target), std::nullopt};
     if (origin->asked_for.is_unix()) {
@@ -206,7 +209,7 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
     flow.unlisted = services_.unlisted;
     flow.mask_key = services_.mask_key;
     flow.waits_for_reads = services_.waits_for_reads;
-    const policy::Target* target = policy_->target_at(origin.asked_for, services_.names);
+    const policy::Target* target = policy_->target_at(origin.asked_for, NamesOfAgent(services_.names, origin.agent));
     if (target == nullptr) return flow;
     flow.target = *target;
     // What stays inside this host has no TLS, and needs none.

@@ -24,6 +24,7 @@
 #include "kernel/redirect.h"
 #include "policy/policy.h"
 #include "record/log.h"
+#include "resolve/learned_names.h"
 
 namespace assent::app {
 
@@ -31,7 +32,8 @@ namespace assent::app {
 struct WorkerServices {
     // `unix_name`: of the unix socket that was asked for; empty: TCP.
     std::function<Result<kernel::Origin>(int accepted, const std::string& unix_name)> origin_of;
-    const policy::NameLookup& names;
+    const resolve::LearnedNames& names;
+    std::function<void(Fd, const kernel::Origin&)> serve_dns;  // takes a connection to an unlisted port 53
     record::Log& log;
     HoldService& holds;
     CancelKeys& cancel_keys;

@@ -87,12 +87,31 @@ inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a w
 
 // The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
 inline constexpr std::size_t identity_cache_entries = 4096;
-inline constexpr std::size_t learned_names = 4096;
-inline constexpr std::size_t addresses_per_name = 64;
-inline constexpr std::size_t dns_records = 256;  // of one answer
-inline constexpr std::size_t dns_pointers = 64;  // followed while reading one name
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;
+
+// Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.
+inline constexpr std::size_t dns_records = 256;        // of one answer; the names of a longer one are not learned
+inline constexpr std::size_t dns_pointers = 64;        // followed while reading one name
+inline constexpr std::size_t dns_message = 65'535;     // over TCP
+inline constexpr std::size_t dns_datagram = 4096;      // of an answer over UDP, whatever the agent offers
+inline constexpr std::size_t dns_own_datagram = 1232;  // what an answer of our own says that we take
+inline constexpr std::size_t dns_outstanding = 512;    // questions that wait for the host's resolvers
+inline constexpr std::size_t dns_outstanding_per_agent = 64;
+inline constexpr std::size_t dns_clients = 256;  // connections; one more is closed
+inline constexpr std::size_t dns_clients_per_agent = 16;
+inline constexpr std::size_t dns_client_outstanding = 16;      // questions of one connection; then it is not read
+inline constexpr std::size_t dns_client_output = 256 * KiB;    // answers that a connection does not read; then it is not read
+inline constexpr std::size_t dns_queries_per_second = 1'000;   // of one agent; more are not read, but counted
+inline constexpr std::size_t dns_agents = 1'024;               // whose names and budgets are kept; of more nothing is passed on
+inline constexpr std::size_t dns_names_per_agent = 20'000;     // in an hour, the most that settings may say
+inline constexpr std::size_t dns_resolvers = 8;                // more of the host's are not asked
+inline constexpr auto dns_attempt_timeout = 1500ms;            // for one resolver to answer; then the next one is asked
+inline constexpr auto dns_timeout = 4500ms;                    // for any of them; glibc asks again after 5 s
+inline constexpr auto dns_client_idle_timeout = 15s;
+inline constexpr std::size_t learned_names = 4'096;            // of the daemon's own look-ups
+inline constexpr std::size_t learned_names_per_agent = 1'024;  // the one that expires first goes
+inline constexpr std::size_t addresses_per_name = 64;
 
 // Policies and settings.
 inline constexpr std::size_t policy_file_size = 4 * MiB;
@@ -107,6 +126,8 @@ static_assert(statement_size < message_size);
 static_assert(hold_shown_size < control_message);
 static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes, "a command's record fits its lane");
 static_assert(first_bytes_timeout < startup_timeout);
+static_assert(dns_attempt_timeout < dns_timeout);
+static_assert(dns_outstanding_per_agent < dns_outstanding && dns_clients_per_agent < dns_clients);
 static_assert(records_kept_of_refusals < records_kept);
 static_assert(record_body_policy < record_frame && record_members * 2 < record_frame);
 

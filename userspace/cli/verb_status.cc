@@ -49,6 +49,24 @@ std::string daemon_text(const json& status) {
     return text;
 }
 
+std::string lookups_text(const json& dns) {
+    std::string text = fmt::format("{} asked, {} refused, {} not answered", number_of(dns, "queries"),
+                                   number_of(dns, "refused"), number_of(dns, "failed"));
+    if (const auto unread = number_of(dns, "unknown") + number_of(dns, "left_out"); unread > 0)
+        text += fmt::format(", {} not read", unread);
+    return text;
+}
+
+std::string resolvers_text(const json& dns) {
+    std::string text;
+    for (const json& one : member_of(dns, "resolvers")) {
+        if (!text.empty()) text += "\n";
+        text += text_of(one, "address");
+        if (!flag_of(one, "is_healthy")) text += " DOES NOT ANSWER: " + text_of(one, "last_failure");
+    }
+    return text.empty() ? "none" : text;
+}
+
 void print_status(const json& status) {
     const json& policy = member_of(status, "policy");
     print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
@@ -67,6 +85,10 @@ void print_status(const json& status) {
     fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
     if (const json& records = member_of(status, "records"); records.is_object())
         fields.add("records", records_text(records));
+    if (const json& dns = member_of(status, "dns"); dns.is_object()) {
+        fields.add("lookups", lookups_text(dns));
+        fields.add("resolvers", resolvers_text(dns));
+    }
     std::printf("%s", fields.to_text(terminal_width()).c_str());
 }
 

@@ -29,21 +29,26 @@ bool is_known_service(std::uint16_t port) {
     return ::getservbyport_r(htons(port), "tcp", &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
 }
 
-bool is_free_at(std::string_view address, std::uint16_t port) {
+bool is_free_at(std::string_view address, std::uint16_t port, int type) {
     const model::Endpoint endpoint{*model::IpAddress::parse(address), port};
     sockaddr_storage storage{};
     const auto size = endpoint.to(storage);
-    const Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Fd socket(::socket(storage.ss_family, type | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) return errno == EAFNOSUPPORT;
     const int on = 1;
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) return false;
+    const bool is_tcp = type == SOCK_STREAM;
+    if (is_tcp && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) return false;
     if (storage.ss_family == AF_INET6 && ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
         return false;
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) return errno == EADDRNOTAVAIL;
-    return ::listen(socket.get(), 1) == 0;
+    return !is_tcp || ::listen(socket.get(), 1) == 0;
 }
 
-bool is_free(std::uint16_t port) { return is_free_at("127.0.0.1", port) && is_free_at("::1", port); }
+// Of TCP for flows, of UDP for lookups.
+bool is_free(std::uint16_t port) {
+    const auto is_free_of = [&](int type) { return is_free_at("127.0.0.1", port, type) && is_free_at("::1", port, type); };
+    return is_free_of(SOCK_STREAM) && is_free_of(SOCK_DGRAM);
+}
 
 }  // namespace
 

@@ -203,26 +203,4 @@ Result<> Programs::configure(const assent_config& settings) const {
     return {};
 }
 
-Result<> Programs::set_resolvers(const std::vector<assent_address>& resolvers) const {
-    const int descriptor = map("resolvers");
-    const __u32 present = 1;
-    // New ones first, so that a resolver that stays is never missing.
-    for (const auto& address : resolvers)
-        if (bpf_map_update_elem(descriptor, &address, &present, BPF_ANY) != 0)
-            return fail_errno("writing the resolvers", errno);
-    const auto same = [](const assent_address& left, const assent_address& right) {
-        return std::ranges::equal(left.words, right.words);
-    };
-    std::vector<assent_address> old;
-    assent_address key{};
-    for (const assent_address* previous = nullptr; bpf_map_get_next_key(descriptor, previous, &key) == 0;
-         previous = &old.back())
-        old.push_back(key);
-    for (const auto& address : old) {
-        const bool stays = std::ranges::any_of(resolvers, [&](const auto& kept) { return same(kept, address); });
-        if (!stays && bpf_map_delete_elem(descriptor, &address) != 0) return fail_errno("writing the resolvers", errno);
-    }
-    return {};
-}
-
 }  // namespace assent::kernel

@@ -35,7 +35,6 @@ public:
     [[nodiscard]] bool has(std::string_view program) const;  // false: this kernel does not take it
 
     [[nodiscard]] Result<> configure(const assent_config& settings) const;
-    [[nodiscard]] Result<> set_resolvers(const std::vector<assent_address>& resolvers) const;
 
 private:
     struct Close {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -30,6 +31,9 @@
 
 namespace assent::kernel {
 namespace {
+
+// A datagram that waited longer for the daemon to read it has no sender any more.
+constexpr auto longest_queue = std::chrono::seconds(10);
 
 model::IpAddress to_model(const assent_address& address) {
     std::array<std::uint8_t, 16> bytes{};
@@ -66,8 +70,6 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_socket;
         case ASSENT_REFUSED_LISTEN:
             return Event::Kind::refused_listen;
-        case ASSENT_DNS_ANSWER:
-            return Event::Kind::dns_answer;
         case ASSENT_REFUSED_UNIX:
             return Event::Kind::refused_unix;
         default:
@@ -82,7 +84,8 @@ public:
           programs_(std::move(programs)),
           identities_(std::move(paths)),
           watch_(identities_.paths().root()),
-          accepted_(programs_.map("accepted")) {}
+          accepted_(programs_.map("accepted")),
+          senders_(programs_.map("senders")) {}
 
     KernelRedirect(const KernelRedirect&) = delete;
     KernelRedirect& operator=(const KernelRedirect&) = delete;
@@ -95,15 +98,15 @@ public:
     Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const override;
     Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) override;
     bool has_unix() const override { return programs_.has("assent_connect_unix"); }
+    Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const override;
     bool is_governed(std::uint64_t cgroup_id) const override;
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
     std::vector<std::string> degradations() const override { return degradations_; }
     Result<> govern_units(const std::vector<std::string>& patterns) override;
     Result<std::vector<std::string>> check() override;
-    Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) override;
     std::string cgroup_path(std::uint64_t cgroup_id) const override { return identities_.names_of(cgroup_id).path; }
-    std::pair<std::uint64_t, std::uint64_t> lost_events() const override;
+    std::uint64_t lost_events() const override;
     Result<std::vector<std::string>> detach() override;
 
 private:
@@ -122,6 +125,8 @@ private:
     Identities identities_;
     CgroupWatch watch_;
     int accepted_;
+    int senders_;
+    std::uint64_t netns_cookie_ = 0;
     std::string daemon_path_;
     std::vector<std::string> degradations_;
     ring_buffer* rings_ = nullptr;
@@ -137,13 +142,12 @@ private:
 Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted) {
     const auto settings = make_configuration(options.ports);
     if (!settings) return std::unexpected(settings.error());
-    if (auto set = set_resolvers(options.resolvers); !set) return set;
     if (auto set = programs_.configure(*settings); !set) return set;
+    netns_cookie_ = settings->host_netns_cookie;
     if (auto attached = attach_daemon(options.daemon_cgroup); !attached) return attached;
     if (auto taken = take_over(); !taken) return taken;
     rings_ = ring_buffer__new(programs_.map("events"), &KernelRedirect::seen, this, nullptr);
-    if (rings_ == nullptr || ring_buffer__add(rings_, programs_.map("dns_answers"), &KernelRedirect::seen, this) != 0)
-        return fail_errno("opening the ring buffers", errno);
+    if (rings_ == nullptr) return fail_errno("opening the ring buffer", errno);
     find_degradations(was_mounted);
     return {};
 }
@@ -285,12 +289,6 @@ Result<std::vector<std::string>> KernelRedirect::check() {
     return repaired;
 }
 
-Result<> KernelRedirect::set_resolvers(const std::vector<model::IpAddress>& resolvers) {
-    std::vector<assent_address> out;
-    for (const auto& address : resolvers) out.push_back(to_kernel(address));
-    return programs_.set_resolvers(out);
-}
-
 Result<Origin> KernelRedirect::origin_of(int accepted_descriptor) const {
     assent_origin origin{};
     if (bpf_map_lookup_elem(accepted_, &accepted_descriptor, &origin) != 0) {
@@ -324,6 +322,23 @@ Result<> KernelRedirect::set_unix_rules(const std::vector<UnixRule>& rules, bool
     return write_unix_rules(programs_.map("unix_rules"), wanted);
 }
 
+Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const {
+    assent_pending_key key{};
+    key.source = to_kernel(source.address);
+    key.netns_cookie = netns_cookie_;
+    key.source_port = source.port;
+    key.proxy_port = proxy_port;
+    assent_origin sender{};
+    if (bpf_map_lookup_elem(senders_, &key, &sender) != 0) {
+        if (errno == ENOENT) return fail(Errc::not_found, "no agent sent this query");
+        return fail_errno("looking up the sender of a query", errno);
+    }
+    // The socket may be gone, and its port another process's, that nobody governs.
+    const auto age = std::chrono::steady_clock::now().time_since_epoch() - std::chrono::nanoseconds(sender.time_ns);
+    if (age > longest_queue) return fail(Errc::not_found, "no agent sent this query lately");
+    return Origin{.asked_for = {to_model(sender.asked_for), sender.port}, .agent = identities_.agent_of(sender.who)};
+}
+
 bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
     const auto path = identities_.names_of(cgroup_id).path;
     const std::lock_guard lock(mutex_);
@@ -352,10 +367,6 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
         std::memcpy(&whole, data, sizeof(whole));
         event.address = {{}, 0, to_text(whole.name)};
     }
-    if (raw.kind == ASSENT_DNS_ANSWER && size >= sizeof(assent_dns_event)) {
-        const auto* bytes = static_cast<const std::byte*>(data) + offsetof(assent_dns_event, bytes);
-        event.dns.assign(bytes, bytes + std::min<std::size_t>(raw.dns_size, ASSENT_DNS_SIZE));
-    }
     (*self->each_)(event);
     return 0;
 }
@@ -373,11 +384,10 @@ Result<> KernelRedirect::poll_events(int timeout_ms, const std::function<void(co
     return {};
 }
 
-std::pair<std::uint64_t, std::uint64_t> KernelRedirect::lost_events() const {
-    std::array<std::uint64_t, 2> counts{};
-    for (std::uint32_t which = 0; which < counts.size(); ++which)
-        if (bpf_map_lookup_elem(programs_.map("lost"), &which, &counts[which]) != 0) counts[which] = 0;
-    return {counts[0], counts[1]};
+std::uint64_t KernelRedirect::lost_events() const {
+    const std::uint32_t zero = 0;
+    std::uint64_t count = 0;
+    return bpf_map_lookup_elem(programs_.map("lost"), &zero, &count) == 0 ? count : 0;
 }
 
 Result<std::vector<std::string>> KernelRedirect::detach() {
@@ -432,6 +442,19 @@ std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file) 
         if (const auto parsed = model::IpAddress::parse(address.substr(0, address.find('%')))) out.push_back(*parsed);
     }
     if (out.empty()) out.push_back(*model::IpAddress::parse("127.0.0.1"));
+    return out;
+}
+
+std::vector<std::string> host_search_domains(const std::filesystem::path& file) {
+    std::vector<std::string> out;
+    std::ifstream lines(file);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string word;
+        if (!(words >> word) || (word != "search" && word != "domain")) continue;
+        out.clear();
+        while (words >> word) out.push_back(word);
+    }
     return out;
 }
 

@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -20,13 +19,12 @@ namespace assent::kernel {
 struct RedirectOptions {
     std::filesystem::path bpffs = "/sys/fs/bpf";  // links and maps are pinned in bpffs/assent
     std::vector<std::uint16_t> ports;             // of the proxy, the same on 127.0.0.1 and ::1; see choose_ports()
-    std::vector<model::IpAddress> resolvers;      // UDP 53 to these passes
     // Where the daemon runs: its accepted sockets get their origin here. Not the root and not governed; see
     // prepare_daemon_cgroup(). The listeners must be made by a process in it.
     std::filesystem::path daemon_cgroup;
 };
 
-// What the hooks refused, or an agent looked up; read from a ring buffer.
+// What the hooks refused; read from a ring buffer.
 struct Event {
     enum class Kind : std::uint8_t {
         refused_connect,
@@ -35,7 +33,6 @@ struct Event {
         refused_socket,
         refused_listen,
         dropped_packet,
-        dns_answer,
         refused_unix
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
@@ -43,7 +40,6 @@ struct Event {
     int family = 0;
     int socket_type = 0;
     int protocol = 0;
-    std::vector<std::byte> dns;  // the answer's bytes
 };
 
 // What becomes of connects to a unix socket, and of datagrams to it.
@@ -77,6 +73,9 @@ public:
     [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
     // This kernel can govern unix sockets (Linux 6.7).
     [[nodiscard]] virtual bool has_unix() const = 0;
+    // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, and which resolver it was for. Thread:
+    // any. Errc::not_found: no agent did, just now: do not answer it.
+    [[nodiscard]] virtual Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const = 0;
     [[nodiscard]] virtual bool is_governed(std::uint64_t cgroup_id) const = 0;
     // Reads events until `timeout_ms` has passed; for one thread.
     [[nodiscard]] virtual Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) = 0;
@@ -91,12 +90,10 @@ public:
     // links attached. Gives what had to be repaired, in sentences. Thread: any; call it every few seconds. poll_events()
     // calls it when a cgroup appears.
     [[nodiscard]] virtual Result<std::vector<std::string>> check() = 0;
-    // Replaces the resolvers, when /etc/resolv.conf has changed. Thread: any.
-    [[nodiscard]] virtual Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) = 0;
     // The names of a cgroup id as `assent run` and the control socket need them; empty path: it is gone. Thread: any.
     [[nodiscard]] virtual std::string cgroup_path(std::uint64_t cgroup_id) const = 0;
-    // Events that found no room since the maps were made: {refusals, DNS answers}.
-    [[nodiscard]] virtual std::pair<std::uint64_t, std::uint64_t> lost_events() const = 0;
+    // Events that found no room since the maps were made.
+    [[nodiscard]] virtual std::uint64_t lost_events() const = 0;
     // detach_all(), after which check() repairs nothing.
     [[nodiscard]] virtual Result<std::vector<std::string>> detach() = 0;
 };
@@ -109,5 +106,8 @@ public:
 
 // The `nameserver` lines of a resolv.conf; 127.0.0.1 when it has none, as the C library does.
 [[nodiscard]] std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file = "/etc/resolv.conf");
+
+// Its `search` (or `domain`) line, the last one.
+[[nodiscard]] std::vector<std::string> host_search_domains(const std::filesystem::path& file = "/etc/resolv.conf");
 
 }  // namespace assent::kernel

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
+#include "policy/decode_dns.h"
 #include "policy/policy_files.h"
 #include "policy/reader.h"
 
@@ -136,6 +137,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
     if (const YamlNode* records = map.optional("records")) decode_records(*records, settings.records, report);
     if (const YamlNode* sockets = map.optional("unix_sockets")) decode_unix(*sockets, settings.unix_sockets, report);
     if (const YamlNode* proxy = map.optional("proxy")) decode_proxy(*proxy, settings, report);
+    if (const YamlNode* dns = map.optional("dns")) decode_dns(*dns, settings.dns, report);
     decode_path(map, "bpffs", settings.bpffs, report);
     map.unsupported("console", "the console ('console')");
     map.unsupported("identity", "identity by tokens ('identity')");
@@ -154,6 +156,7 @@ std::expected<Settings, std::vector<Diagnostic>> Settings::load(const std::files
     Settings settings;
     settings.file = file;
     settings.govern_slices = {"assent.slice"};
+    settings.dns.types = usual_dns_types();
     const auto text = read_text_file(file, file.string(), mistakes);
     if (text) {
         Reporter report(mistakes, file.string());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/verdict.h"
+#include "policy/dns_settings.h"
 
 namespace assent::policy {
 
@@ -46,6 +47,7 @@ struct Settings {
         std::vector<std::string> datagrams = {"/dev/log", "/run/systemd/journal/dev-log", "/run/systemd/journal/socket",
                                               "/run/systemd/notify"};
     } unix_sockets;
+    DnsSettings dns;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
     std::uint32_t threads = 0;                    // 0: one a core
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/

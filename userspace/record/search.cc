@@ -90,6 +90,7 @@ public:
         if (!may_match_leaf && !may_match_body) return true;
         const auto leaf = parse_leaf(entry.leaf);
         if (!leaf || !has_verdict(entry, *leaf)) return true;
+        if (!filter_.agent.empty() && agent_of(entry, *leaf) != filter_.agent) return true;
         auto match = may_match_body ? match_bodies(entry, *leaf) : std::nullopt;
         if (!match) match = match_value(*leaf, needle_, "", true);
         if (!match) return true;
@@ -98,7 +99,7 @@ public:
             return false;
         }
         ++out.matches;
-        return each_(shown(entry, *match));
+        return each_(shown(entry, *leaf, *match));
     }
 
 private:
@@ -137,7 +138,7 @@ private:
         if (filter_.until && parse_time(entry.start.time, {}).value_or(WallTime::min()) >= *filter_.until) return false;
         if (!filter_.verdict.empty() && entry.start.type != model::record_type::command) return false;
         if (!filter_.target.empty() && opened_of(entry).target != filter_.target) return false;
-        return filter_.agent.empty() || opened_of(entry).agent == filter_.agent;
+        return filter_.agent.empty() || entry.start.session.empty() || opened_of(entry).agent == filter_.agent;
     }
 
     [[nodiscard]] bool has_verdict(const Entry& entry, const Leaf& leaf) const {
@@ -159,14 +160,21 @@ private:
         return std::nullopt;
     }
 
-    [[nodiscard]] json shown(const Entry& entry, const Match& match) const {
+    // Attempts and lookups belong to no session: they name their agent themselves.
+    [[nodiscard]] std::string agent_of(const Entry& entry, const Leaf& leaf) const {
+        if (!entry.start.session.empty()) return opened_of(entry).agent;
+        const auto named = leaf.find("agent");
+        return named != leaf.end() && named->is_string() ? named->get<std::string>() : std::string();
+    }
+
+    [[nodiscard]] json shown(const Entry& entry, const Leaf& leaf, const Match& match) const {
         std::string excerpt;
         append_json_string(excerpt, match.excerpt);
         return {{"seq", entry.seq},
                 {"time", entry.start.time},
                 {"type", entry.start.type},
                 {"session", entry.start.session},
-                {"agent", opened_of(entry).agent},
+                {"agent", agent_of(entry, leaf)},
                 {"target", opened_of(entry).target},
                 {"where", match.where},
                 {"excerpt", json::parse(excerpt, nullptr, false)}};

@@ -70,6 +70,8 @@ TEST(HostResolvers, are_the_nameserver_lines) {
     std::vector<std::string> texts;
     for (const auto& address : host_resolvers(file)) texts.push_back(address.to_text());
     EXPECT_EQ(texts, (std::vector<std::string>{"10.0.0.2", "fd00::53", "fe80::1"}));
+    EXPECT_EQ(host_search_domains(file), (std::vector<std::string>{"internal"}));
+    EXPECT_TRUE(host_search_domains(folder.path / "none").empty());
     EXPECT_EQ(host_resolvers(folder.path / "none").front().to_text(), "127.0.0.1");
 }
 

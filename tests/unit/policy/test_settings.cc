@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -50,6 +51,13 @@ unix_sockets: {unlisted: pass, datagrams: [/dev/log]}
 records: {durability: {writes: strict, reads: 250ms}, max_size: 5GiB, reserve: 512MiB, retain: 30d}
 proxy: {ports: [880, 881], threads: 2}
 bpffs: /srv/bpf
+dns:
+  resolvers: [10.0.0.53, "127.0.0.1:5353", "fd00::53", "[::1]:54"]
+  unlisted: refuse
+  types: [A, AAAA, TYPE4711]
+  queries: {per_minute: 10}
+  names: {per_hour: 20, per_domain: 5, longest: 60, random: 24}
+  ech: keep
 )");
     ASSERT_TRUE(settings.has_value()) << all_mistakes(settings.error());
     EXPECT_EQ(settings->policies, "/srv/policies");
@@ -70,6 +78,27 @@ bpffs: /srv/bpf
     EXPECT_EQ(settings->proxy_ports, (std::vector<std::uint16_t>{880, 881}));
     EXPECT_EQ(settings->threads, 2U);
     EXPECT_EQ(settings->bpffs, "/srv/bpf");
+    std::vector<std::string> resolvers;
+    for (const auto& one : settings->dns.resolvers) resolvers.push_back(one.to_text());
+    EXPECT_EQ(resolvers, (std::vector<std::string>{"10.0.0.53:53", "127.0.0.1:5353", "[fd00::53]:53", "[::1]:54"}));
+    EXPECT_TRUE(settings->dns.refuses_unlisted);
+    EXPECT_EQ(settings->dns.types, (std::vector<std::uint16_t>{1, 28, 4711}));
+    EXPECT_EQ(settings->dns.queries_per_minute, 10U);
+    EXPECT_EQ(settings->dns.names_per_hour, 20U);
+    EXPECT_EQ(settings->dns.names_per_domain, 5U);
+    EXPECT_EQ(settings->dns.longest_name, 60U);
+    EXPECT_EQ(settings->dns.random_characters, 24U);
+    EXPECT_TRUE(settings->dns.keeps_ech);
+}
+
+TEST_F(SettingsFile, MistakesOfLookups) {
+    EXPECT_NE(mistakes("dns: {types: [AAA]}").find("did you mean"), std::string::npos);
+    EXPECT_NE(mistakes("dns: {types: [AXFR]}").find("never passed on"), std::string::npos);
+    EXPECT_NE(mistakes("dns: {resolvers: [resolver.internal]}").find("not the address of a resolver"), std::string::npos);
+    EXPECT_NE(mistakes("dns: {resolvers: [\"10.0.0.1:0\"]}"), "");
+    EXPECT_NE(mistakes("dns: {unlisted: pass}"), "");
+    EXPECT_NE(mistakes("dns: {names: {per_hour: 0}}"), "");
+    EXPECT_NE(mistakes("dns: {name: {per_hour: 5}}").find("names"), std::string::npos);
 }
 
 TEST_F(SettingsFile, WhatIsLeftOutIsSafe) {
@@ -81,6 +110,11 @@ TEST_F(SettingsFile, WhatIsLeftOutIsSafe) {
     EXPECT_TRUE(settings->decide_users.empty());
     EXPECT_FALSE(settings->unix_sockets.others_pass);
     EXPECT_EQ(settings->records.reads, std::chrono::milliseconds(100));
+    EXPECT_TRUE(settings->dns.resolvers.empty());
+    EXPECT_FALSE(settings->dns.keeps_ech);
+    const auto& types = settings->dns.types;
+    for (const std::uint16_t type : {1, 28, 5, 12, 33}) EXPECT_NE(std::ranges::find(types, type), types.end()) << type;
+    for (const std::uint16_t type : {10, 16, 252, 255}) EXPECT_EQ(std::ranges::find(types, type), types.end()) << type;
 }
 
 TEST_F(SettingsFile, ReadsMayBeStrict) {
