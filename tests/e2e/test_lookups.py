@@ -27,6 +27,7 @@ RECORDS = [
     *(f"long.compare.test. 3600 IN TXT \"{i:03}{'x' * 200}\"" for i in range(12)),
     *(f"h{i}.compare.test. 3600 IN A 10.4.0.{i}" for i in range(40)),
 ]
+EVIL = ["evil.test. 3600 IN A 10.6.6.6", "evil.test. 3600 IN TXT \"orders\"", "evil.test. 3600 IN HTTPS 1 . alpn=h2 ech=c2VjcmV0IGtleQ== ipv6hint=fd00::1:4"]
 ZONES = {"compare.test.": "static", "10.in-addr.arpa.": "static", "evil.test.": "redirect"}
 
 # Asks as the agent that it runs in; what it is told comes as JSON: [[transport, query in hexadecimal], …].
@@ -51,7 +52,7 @@ class Lookups(harness.EndToEnd):
 
     @classmethod
     def setUpClass(cls):
-        cls.unbound = resolvers.Unbound(ZONES, [*RECORDS, "evil.test. 3600 IN A 10.6.6.6", "evil.test. 3600 IN TXT \"orders\""], name=f"unbound-{cls.__name__}")
+        cls.unbound = resolvers.Unbound(ZONES, [*RECORDS, *EVIL], name=f"unbound-{cls.__name__}")
         cls.extra_settings = {"dns": json.dumps({"resolvers": [f"127.0.0.1:{cls.unbound.port}"]} | cls.dns)}
         super().setUpClass()
 
@@ -150,6 +151,17 @@ class Limited(Lookups):
         # A target's own name carries nothing, whatever is asked of it; but not a whole zone.
         self.assertEqual(resolvers.code_of(self.ask_one("listed.evil.test", "TXT")), resolvers.NOERROR)
         self.assertEqual(resolvers.code_of(self.ask_one("listed.evil.test", "AXFR", "tcp")), resolvers.REFUSED)
+
+    def test_servers_cannot_be_asked_for_in_secret(self):
+        self.assertIn(b"secret key", resolvers.exchange(self.unbound.address, make_query("www.evil.test", "HTTPS", edns=1232)))
+        for transport in ("udp", "tcp"):
+            answer = self.ask_one("www.evil.test", "HTTPS", transport)
+            self.assertEqual(resolvers.code_of(answer), resolvers.NOERROR)
+            self.assertNotIn(b"secret key", answer)
+            self.assertIn(b"\2h2", answer)
+        done = self.assent.agent("dig", f"@{ANY_RESOLVER}", "+short", "www.evil.test", "HTTPS")
+        self.assertIn("alpn=\"h2\"", done.stdout)
+        self.assertNotIn("ech=", done.stdout)
 
     def test_what_leaks_through_names_is_bounded(self):
         letters = string.ascii_lowercase + "234567"
