@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.h"
 #include "model/address.h"
 
 namespace assent::app {
@@ -19,6 +20,8 @@ Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport) {
     const int one = 1;
     // Nobody shares a UDP port: datagrams would go to either.
     if (is_tcp) (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const int room = limits::dns_receive_buffer;
+    if (!is_tcp) (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     if (is_tcp && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
         return fail_errno("SO_REUSEPORT", errno);
     if (is_v6 && ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)

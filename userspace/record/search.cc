@@ -162,7 +162,8 @@ private:
 
     // Attempts and lookups belong to no session: they name their agent themselves.
     [[nodiscard]] std::string agent_of(const Entry& entry, const Leaf& leaf) const {
-        if (!entry.start.session.empty()) return opened_of(entry).agent;
+        const auto type = entry.start.type;
+        if (type != model::record_type::attempt && type != model::record_type::lookup) return opened_of(entry).agent;
         const auto named = leaf.find("agent");
         return named != leaf.end() && named->is_string() ? named->get<std::string>() : std::string();
     }
