@@ -30,6 +30,12 @@ install_packages() {
         install -d /etc/postgresql-common
         printf 'create_main_cluster = false\n' > /etc/postgresql-common/createcluster.conf
     fi
+    # Nor is a resolver that takes port 53 and puts itself into /etc/resolv.conf: tests start their own.
+    if [[ " ${missing[*]} " == *" unbound "* ]]; then
+        install -d /etc/systemd/system
+        ln -sfn /dev/null /etc/systemd/system/unbound.service
+        ln -sfn /dev/null /etc/systemd/system/unbound-resolvconf.service
+    fi
     export DEBIAN_FRONTEND=noninteractive
     local log
     log=$(mktemp)
