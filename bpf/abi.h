@@ -69,6 +69,7 @@ enum assent_event_kind {
     ASSENT_REFUSED_LISTEN = 4,
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_DNS_ANSWER = 6,
+    ASSENT_REFUSED_OPTION = 8,  // setsockopt(); `protocol` is the option
 };
 
 struct assent_event {

@@ -32,6 +32,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "packet";
         case Kind::dns_answer:
             return "dns";
+        case Kind::refused_option:
+            return "option";
     }
     return "unknown";
 }

@@ -35,7 +35,8 @@ struct Event {
         refused_socket,
         refused_listen,
         dropped_packet,
-        dns_answer
+        dns_answer,
+        refused_option
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
