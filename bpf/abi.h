@@ -77,6 +77,7 @@ enum assent_event_kind {
     ASSENT_REFUSED_LISTEN = 4,
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_REFUSED_UNIX = 6,
+    ASSENT_REFUSED_OPTION = 7,  // setsockopt(); `protocol` is the option
 };
 
 struct assent_event {

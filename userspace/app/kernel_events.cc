@@ -30,6 +30,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "packet";
         case Kind::refused_unix:
             return "unix socket";
+        case Kind::refused_option:
+            return "option";
     }
     return "unknown";
 }

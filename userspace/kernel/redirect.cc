@@ -72,6 +72,8 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_listen;
         case ASSENT_REFUSED_UNIX:
             return Event::Kind::refused_unix;
+        case ASSENT_REFUSED_OPTION:
+            return Event::Kind::refused_option;
         default:
             return Event::Kind::dropped_packet;
     }

@@ -33,7 +33,8 @@ struct Event {
         refused_socket,
         refused_listen,
         dropped_packet,
-        refused_unix
+        refused_unix,
+        refused_option
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
