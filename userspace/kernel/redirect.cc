@@ -22,6 +22,7 @@
 #include "abi.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_watch.h"
+#include "kernel/guard.h"
 #include "kernel/identity.h"
 #include "kernel/pins.h"
 #include "kernel/ports.h"
@@ -67,6 +68,18 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_listen;
         case ASSENT_DNS_ANSWER:
             return Event::Kind::dns_answer;
+        case ASSENT_REFUSED_FOREIGN:
+            return Event::Kind::refused_foreign_socket;
+        case ASSENT_REFUSED_PROCESS:
+            return Event::Kind::refused_process;
+        case ASSENT_REFUSED_BPF:
+            return Event::Kind::refused_bpf;
+        case ASSENT_REFUSED_MOUNT:
+            return Event::Kind::refused_mount;
+        case ASSENT_REFUSED_CGROUP:
+            return Event::Kind::refused_cgroup;
+        case ASSENT_REFUSED_UNIX:
+            return Event::Kind::refused_unix;
         default:
             return Event::Kind::dropped_packet;
     }
@@ -74,9 +87,10 @@ Event::Kind kind_of(std::uint32_t kind) {
 
 class KernelRedirect final : public Redirect {
 public:
-    KernelRedirect(Pins pins, Programs programs, CgroupPaths paths)
+    KernelRedirect(Pins pins, Programs programs, Guard guard, CgroupPaths paths)
         : pins_(std::move(pins)),
           programs_(std::move(programs)),
+          guard_(std::move(guard)),
           identities_(std::move(paths)),
           watch_(identities_.paths().root()),
           accepted_(programs_.map("accepted")) {}
@@ -93,6 +107,7 @@ public:
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
     std::vector<std::string> degradations() const override { return degradations_; }
+    bool has_guard() const override { return guard_.is_active(); }
     Result<> govern_units(const std::vector<std::string>& patterns) override;
     Result<std::vector<std::string>> check() override;
     Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) override;
@@ -106,6 +121,7 @@ private:
     [[nodiscard]] Result<> take_over();
     [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
     [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
+    void drop_governed(std::uint64_t cgroup_id);
     void drop_gone();
     void find_degradations(bool was_mounted);
     [[nodiscard]] std::string path_below_root(const std::filesystem::path& cgroup) const;
@@ -113,6 +129,7 @@ private:
 
     Pins pins_;
     Programs programs_;
+    Guard guard_;
     Identities identities_;
     CgroupWatch watch_;
     int accepted_;
@@ -165,6 +182,8 @@ Result<> KernelRedirect::attach_daemon(const std::filesystem::path& cgroup) {
 Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id) {
     const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
+    const auto path = path_below_root(cgroup);
+    if (auto held = guard_.govern(cgroup_id, static_cast<std::size_t>(std::ranges::count(path, '/'))); !held) return held;
     const auto place = pins_.governed(cgroup_id);
     if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
         return fail_errno(fmt::format("making {}", place.string()), errno);
@@ -181,7 +200,7 @@ Result<> KernelRedirect::take_over() {
     for (const auto id : pinned_cgroups(pins_)) {
         const auto path = identities_.names_of(id).path;
         if (path.empty()) {
-            drop_links(pins_.governed(id));
+            drop_governed(id);
             continue;
         }
         if (auto attached = attach_governed(cgroup_folder(identities_.paths().root(), path), id); !attached) return attached;
@@ -228,8 +247,7 @@ Result<> KernelRedirect::repair(const std::string& path, bool is_made, std::vect
     repaired.push_back(fmt::format("cgroup {} is governed again", path));
     std::erase_if(governed_, [&](const std::string& below) {
         if (below == path || !is_within(below, path)) return false;
-        if (const auto inner = cgroup_id_of(cgroup_folder(identities_.paths().root(), below)))
-            drop_links(pins_.governed(*inner));
+        if (const auto inner = cgroup_id_of(cgroup_folder(identities_.paths().root(), below))) drop_governed(*inner);
         return true;
     });
     governed_.insert(path);
@@ -246,10 +264,15 @@ Result<> KernelRedirect::govern_units(const std::vector<std::string>& patterns) 
     return {};
 }
 
+void KernelRedirect::drop_governed(std::uint64_t cgroup_id) {
+    drop_links(pins_.governed(cgroup_id));
+    guard_.forget(cgroup_id);
+}
+
 void KernelRedirect::drop_gone() {
     for (const auto id : pinned_cgroups(pins_)) {
         const auto path = identities_.paths().path_of(id);
-        if (!path && path.error().code == Errc::not_found) drop_links(pins_.governed(id));
+        if (!path && path.error().code == Errc::not_found) drop_governed(id);
     }
     std::erase_if(governed_, [&](const std::string& path) {
         return !std::filesystem::exists(cgroup_folder(identities_.paths().root(), path));
@@ -318,6 +341,11 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
     event.family = static_cast<int>(raw.family);
     event.socket_type = static_cast<int>(raw.socket_type);
     event.protocol = static_cast<int>(raw.protocol);
+    if (raw.kind == ASSENT_REFUSED_PROCESS) {
+        event.other_process = static_cast<pid_t>(raw.socket_type);
+        event.signal = static_cast<int>(raw.protocol);
+        event.socket_type = event.protocol = 0;
+    }
     if (raw.kind == ASSENT_DNS_ANSWER && size >= sizeof(assent_dns_event)) {
         const auto* bytes = static_cast<const std::byte*>(data) + offsetof(assent_dns_event, bytes);
         event.dns.assign(bytes, bytes + std::min<std::size_t>(raw.dns_size, ASSENT_DNS_SIZE));
@@ -354,6 +382,7 @@ Result<std::vector<std::string>> KernelRedirect::detach() {
 }
 
 void KernelRedirect::find_degradations(bool was_mounted) {
+    degradations_.insert(degradations_.end(), guard_.lacks().begin(), guard_.lacks().end());
     for (const auto& name : programs_.missing())
         degradations_.push_back(
             fmt::format("this kernel does not take {}: getpeername() shows agents the proxy's address", name));
@@ -378,7 +407,11 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
     const Pins pins(options.bpffs);
     auto programs = Programs::load(&pins);
     if (!programs) return std::unexpected(programs.error());
-    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*paths));
+    const auto daemon = cgroup_id_of(options.daemon_cgroup);
+    if (!daemon) return std::unexpected(daemon.error());
+    auto guard = Guard::open(&pins, *programs, *daemon);
+    if (!guard) return std::unexpected(guard.error());
+    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(*paths));
     if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());
     return out;
 }

@@ -35,13 +35,22 @@ struct Event {
         refused_socket,
         refused_listen,
         dropped_packet,
-        dns_answer
+        dns_answer,
+        // By the programs of the security module.
+        refused_foreign_socket,
+        refused_process,
+        refused_bpf,
+        refused_mount,
+        refused_cgroup,
+        refused_unix
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
     int family = 0;
     int socket_type = 0;
     int protocol = 0;
+    pid_t other_process = 0;  // of refused_process: towards whom, and the signal, or 0
+    int signal = 0;
     std::vector<std::byte> dns;  // the answer's bytes
 };
 
@@ -66,6 +75,9 @@ public:
     [[nodiscard]] virtual std::vector<std::string> governed() const = 0;  // cgroup paths, for `status`
     // What this kernel or host lacks, in sentences; empty when nothing does.
     [[nodiscard]] virtual std::vector<std::string> degradations() const = 0;
+
+    // The programs of the kernel's security module (BPF LSM) hold agents where cgroups have no hooks.
+    [[nodiscard]] virtual bool has_guard() const = 0;
 
     // Units that come and go: "agent-*.service". Every cgroup of a matching name is governed as it appears (poll_events
     // watches), before systemd puts a process into it in practice, and in any case its earlier connections are cut.
