@@ -26,10 +26,11 @@ TEST_F(Held, families_besides_inet_are_refused) {
         int protocol;
     };
     constexpr int all_packets = 0x300;
-    for (const auto& each : {Family{"packet", AF_PACKET, SOCK_RAW, all_packets}, Family{"vsock", AF_VSOCK, SOCK_STREAM, 0},
-                             Family{"xdp", AF_XDP, SOCK_RAW, 0}, Family{"key", AF_KEY, SOCK_RAW, 2},
-                             Family{"alg", AF_ALG, SOCK_SEQPACKET, 0}, Family{"smc", AF_SMC, SOCK_STREAM, 0},
-                             Family{"rds", AF_RDS, SOCK_SEQPACKET, 0}, Family{"netfilter", AF_NETLINK, SOCK_RAW, 12}}) {
+    for (const auto& each :
+         {Family{"packet", AF_PACKET, SOCK_RAW, all_packets}, Family{"vsock", AF_VSOCK, SOCK_STREAM, 0},
+          Family{"xdp", AF_XDP, SOCK_RAW, 0}, Family{"key", AF_KEY, SOCK_RAW, 2}, Family{"alg", AF_ALG, SOCK_SEQPACKET, 0},
+          Family{"smc", AF_SMC, SOCK_STREAM, 0}, Family{"rds", AF_RDS, SOCK_SEQPACKET, 0},
+          Family{"generic netlink", AF_NETLINK, SOCK_RAW, 16}}) {
         const auto attempt = [&] { return make_socket(each.family, each.type, each.protocol); };
         EXPECT_EQ(governed(attempt), is_held() ? "EAFNOSUPPORT" : "open") << each.name;
         EXPECT_EQ(inside({}, attempt), "open") << each.name << " of a process that is not governed";
@@ -62,9 +63,9 @@ TEST_F(Held, a_socket_made_before_joining_sends_nothing) {
             std::array<int, 2> ends{};
             if (::pipe(ends.data()) != 0) return "pipe";
             enter(place.governed());
-            const bool is_sent = is_splice ? ::write(ends[1], "s", 1) == 1 &&
-                                                 ::splice(ends[0], nullptr, socket.get(), nullptr, 1, 0) == 1
-                                           : ::send(socket.get(), "s", 1, 0) == 1;
+            const bool is_sent =
+                is_splice ? ::write(ends[1], "s", 1) == 1 && ::splice(ends[0], nullptr, socket.get(), nullptr, 1, 0) == 1
+                          : ::send(socket.get(), "s", 1, 0) == 1;
             return is_sent ? "sent" : error_name(errno);
         };
     };

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
@@ -17,6 +18,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "kernel/cgroup.h"
+#include "kernel/containment.h"
 #include "kernel/ports.h"
 #include "record/journal.h"
 
@@ -159,10 +161,14 @@ Result<> Daemon::open_kernel() {
         return fail(Errc::invalid, "assentd itself runs in the governed cgroup " + cgroup->string() +
                                        "; start it outside of `govern`, as its systemd unit does");
     }
-    for (const auto& lack : redirect_->degradations()) {
-        spdlog::warn("{}", lack);
+    auto lacks = redirect_->degradations();
+    const auto of_guard = redirect_->guard_lacks();
+    lacks.insert(lacks.end(), of_guard.begin(), of_guard.end());
+    for (const auto& lack : lacks) {
+        const bool is_accepted = settings_.kernel.accepts_no_lsm && std::ranges::find(of_guard, lack) != of_guard.end();
+        spdlog::log(is_accepted ? spdlog::level::info : spdlog::level::warn, "{}", lack);
         std::string members;
-        JsonWriter(members).member("what", lack);
+        JsonWriter(members).member("what", lack).member("is_accepted", is_accepted);
         if (auto result = record({model::record_type::degraded, {}, members, {}, false}); !result) return result;
     }
     return {};
@@ -177,6 +183,8 @@ Result<> Daemon::open_workers() {
                 if (origin) describe_agent(origin->agent);
                 return origin;
             },
+        .why_refused = [this](const model::Agent& agent) { return why_refused(agent); },
+        .kernel_lacks = redirect_->lacks(),
         .names = names_,
         .log = *log_,
         .holds = *holds_,
@@ -250,6 +258,17 @@ Result<> Daemon::govern() {
 
 void Daemon::describe_agent(model::Agent& agent) const {
     if (runs_) runs_->describe(agent);
+}
+
+std::string Daemon::why_refused(const model::Agent& agent) const {
+    const auto& accepts = settings_.kernel;
+    const kernel::Accepted accepted{.no_lsm = accepts.accepts_no_lsm,
+                                    .root_agents = accepts.accepts_root_agents,
+                                    .new_privileges = accepts.accepts_new_privileges};
+    const auto found = kernel::judge_containment(agent, redirect_->has_guard(), accepted);
+    if (found.is_contained()) return {};
+    return found.why + "; start it by `assent run`, or give its unit " + found.settings.front() +
+           " (see packaging: agent.conf)";
 }
 
 void Daemon::reload() {

@@ -30,6 +30,9 @@ namespace assent::app {
 // What all workers use. All of it is safe to use from several threads, and lives longer than they.
 struct WorkerServices {
     std::function<Result<kernel::Origin>(int accepted)> origin_of;
+    // Why this agent's connections are refused; empty: they are not.
+    std::function<std::string(const model::Agent& agent)> why_refused;
+    std::vector<std::string> kernel_lacks;  // for each session's record
     const policy::NameLookup& names;
     record::Log& log;
     HoldService& holds;

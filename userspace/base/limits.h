@@ -93,6 +93,7 @@ inline constexpr std::size_t dns_records = 256;  // of one answer
 inline constexpr std::size_t dns_pointers = 64;  // followed while reading one name
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;
+inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
 
 // Policies and settings.
 inline constexpr std::size_t policy_file_size = 4 * MiB;

@@ -25,7 +25,8 @@ constexpr std::string_view program_prefix = "assent_lsm_";
 constexpr std::string_view first_program = "assent_lsm_socket_create";
 
 constexpr const char* what_is_open =
-    "agents are not held where cgroups have no hooks (packet and VSOCK sockets, sockets handed in from outside, other processes)";
+    "agents are not held where cgroups have no hooks (packet and VSOCK sockets, sockets handed in from outside, other "
+    "processes)";
 
 std::string short_name(std::string_view name) { return std::string(name.substr(program_prefix.size())); }
 
@@ -83,7 +84,8 @@ Result<assent_guard> Guard::read() const {
 
 Result<> Guard::write(const assent_guard& settings) const {
     const std::uint32_t zero = 0;
-    if (bpf_map_update_elem(settings_map_, &zero, &settings, BPF_ANY) != 0) return fail_errno("writing the map guard", errno);
+    if (bpf_map_update_elem(settings_map_, &zero, &settings, BPF_ANY) != 0)
+        return fail_errno("writing the map guard", errno);
     return {};
 }
 
@@ -121,7 +123,8 @@ Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint6
     struct stat status {};
     static constexpr std::array namespaces = {"/proc/1/ns/mnt", "/proc/self/ns/mnt"};
     for (std::size_t at = 0; at < namespaces.size(); ++at)
-        settings->mount_namespaces[at] = ::stat(namespaces[at], &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
+        settings->mount_namespaces[at] =
+            ::stat(namespaces[at], &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
     if (auto written = out.write(*settings); !written) return std::unexpected(written.error());
 
     int error = out.load(programs, {});
@@ -130,11 +133,12 @@ Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint6
         error = out.load(programs, {});
     }
     if (error != 0) {
-        out.lacks_.push_back(fmt::format("this kernel does not take BPF LSM programs ({}): {}", std::strerror(-error), what_is_open));
+        out.lacks_.push_back(
+            fmt::format("this kernel does not take BPF LSM programs ({}): {}", std::strerror(-error), what_is_open));
         return out;
     }
-    for (const auto& name : out.missing_)
-        out.lacks_.push_back(fmt::format("this kernel's BPF LSM has no {}: that way is open to agents", short_name(name)));
+    for (const auto& name : out.missing())
+        out.lacks_.push_back(fmt::format("this kernel's BPF LSM has no {}: that way is open to agents", name));
     const auto attached = out.attach();
     if (!attached || !out.is_called()) {
         out.lacks_.push_back(fmt::format("BPF LSM is not in use ({}): {}; boot with 'bpf' added to the list of lsm=",
@@ -149,9 +153,16 @@ Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint6
     return out;
 }
 
+std::vector<std::string> Guard::missing() const {
+    std::vector<std::string> out;
+    for (const auto& name : missing_) out.push_back(short_name(name));
+    return out;
+}
+
 Result<> Guard::govern(std::uint64_t cgroup_id, std::size_t depth) {
     if (depth == 0 || depth >= ASSENT_CGROUP_DEPTH)
-        return fail(Errc::limit, fmt::format("a cgroup {} folders deep cannot be governed: {} at most", depth, ASSENT_CGROUP_DEPTH - 1));
+        return fail(Errc::limit,
+                    fmt::format("a cgroup {} folders deep cannot be governed: {} at most", depth, ASSENT_CGROUP_DEPTH - 1));
     const std::uint32_t present = 1;
     if (bpf_map_update_elem(governed_map_, &cgroup_id, &present, BPF_ANY) != 0)
         return fail_errno("writing the map governed_cgroups", errno);
@@ -164,9 +175,8 @@ Result<> Guard::govern(std::uint64_t cgroup_id, std::size_t depth) {
 void Guard::forget(std::uint64_t cgroup_id) { bpf_map_delete_elem(governed_map_, &cgroup_id); }
 
 bool Guard::is_attached(const Pins& pins) const {
-    return std::ranges::all_of(names_, [&](const std::string& name) {
-        return ::access((pins.guard() / name).c_str(), F_OK) == 0;
-    });
+    return std::ranges::all_of(names_,
+                               [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; });
 }
 
 }  // namespace assent::kernel

@@ -1,5 +1,5 @@
-// The programs of the kernel's security module (BPF LSM): they hold what the hooks of cgroups do not see. Private to kernel/.
-// A kernel without them loads the rest all the same. Thread: guarded by its owner's lock.
+// The programs of the kernel's security module (BPF LSM): they hold what the hooks of cgroups do not see. Private to
+// kernel/. A kernel without them loads the rest all the same. Thread: guarded by its owner's lock.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,8 @@ public:
     [[nodiscard]] static Result<Guard> open(const Pins* pins, const Programs& programs, std::uint64_t daemon_cgroup);
 
     [[nodiscard]] bool is_active() const noexcept { return is_active_; }
+    // Hooks that this kernel does not have.
+    [[nodiscard]] std::vector<std::string> missing() const;
     // What this kernel lacks, in sentences.
     [[nodiscard]] const std::vector<std::string>& lacks() const noexcept { return lacks_; }
 

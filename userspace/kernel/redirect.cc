@@ -108,6 +108,8 @@ public:
     std::vector<std::string> governed() const override;
     std::vector<std::string> degradations() const override { return degradations_; }
     bool has_guard() const override { return guard_.is_active(); }
+    std::vector<std::string> guard_lacks() const override { return guard_.lacks(); }
+    std::vector<std::string> lacks() const override;
     Result<> govern_units(const std::vector<std::string>& patterns) override;
     Result<std::vector<std::string>> check() override;
     Result<> set_resolvers(const std::vector<model::IpAddress>& resolvers) override;
@@ -381,8 +383,16 @@ Result<std::vector<std::string>> KernelRedirect::detach() {
     return detach_all(pins_.folder.parent_path());
 }
 
+std::vector<std::string> KernelRedirect::lacks() const {
+    std::vector<std::string> out;
+    if (!guard_.is_active()) out.emplace_back("lsm");
+    if (guard_.is_active())
+        for (const auto& name : guard_.missing()) out.push_back("lsm/" + name);
+    for (const auto& name : programs_.missing()) out.push_back(name.substr(std::string_view("assent_").size()));
+    return out;
+}
+
 void KernelRedirect::find_degradations(bool was_mounted) {
-    degradations_.insert(degradations_.end(), guard_.lacks().begin(), guard_.lacks().end());
     for (const auto& name : programs_.missing())
         degradations_.push_back(
             fmt::format("this kernel does not take {}: getpeername() shows agents the proxy's address", name));

@@ -78,6 +78,10 @@ public:
 
     // The programs of the kernel's security module (BPF LSM) hold agents where cgroups have no hooks.
     [[nodiscard]] virtual bool has_guard() const = 0;
+    // What it lacks of them, in sentences; degradations() leaves these out, since settings may accept them.
+    [[nodiscard]] virtual std::vector<std::string> guard_lacks() const = 0;
+    // What this kernel lacks, by name, for each session's record: "lsm", "lsm/task_kill", "getpeername4".
+    [[nodiscard]] virtual std::vector<std::string> lacks() const = 0;
 
     // Units that come and go: "agent-*.service". Every cgroup of a matching name is governed as it appears (poll_events
     // watches), before systemd puts a process into it in practice, and in any case its earlier connections are cut.

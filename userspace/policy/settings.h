@@ -39,6 +39,12 @@ struct Settings {
         std::uint64_t reserve_bytes = 1ULL << 30U;  // below this much free space commands are denied
         std::chrono::hours retain{400 * 24};
     } records;
+    // What this host may lack; each is refused unless it is accepted here by name.
+    struct Kernel {
+        bool accepts_no_lsm = false;
+        bool accepts_root_agents = false;
+        bool accepts_new_privileges = false;
+    } kernel;
     // Extensions of the contract: what a host may need to change.
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
     std::uint32_t threads = 0;                    // 0: one a core
