@@ -3,9 +3,9 @@
 #ifndef ASSENT_LSM_H
 #define ASSENT_LSM_H
 
-#include "common.h"
-
 #include <bpf/bpf_tracing.h>
+
+#include "common.h"
 
 #define EPERM 1
 #define EAFNOSUPPORT 97
@@ -50,8 +50,8 @@ static __always_inline bool is_governed_cgroup(struct cgroup* group) {
 
 static __always_inline struct cgroup* cgroup_of(struct task_struct* task) { return BPF_CORE_READ(task, cgroups, dfl_cgrp); }
 
-// A network socket that no governed process made: the hooks of governed cgroups do not see it. The kernel's own sockets (of a
-// network file system, say) have no file.
+// A network socket that no governed process made: the hooks of governed cgroups do not see it. The kernel's own sockets (of
+// a network file system, say) have no file.
 static __always_inline bool is_foreign(struct socket* socket) {
     struct sock* sk = BPF_CORE_READ(socket, sk);
     if (!sk || !BPF_CORE_READ(socket, file)) return false;

@@ -2,6 +2,4 @@
 #include "lsm.h"
 
 SEC("lsm/bpf")
-int BPF_PROG(assent_lsm_bpf, int command) {
-    return is_governed() ? refuse(ASSENT_REFUSED_BPF, 0, 0, command) : ALLOW;
-}
+int BPF_PROG(assent_lsm_bpf, int command) { return is_governed() ? refuse(ASSENT_REFUSED_BPF, 0, 0, command) : ALLOW; }

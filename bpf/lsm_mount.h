@@ -1,5 +1,5 @@
-// What the programs about mounts have in common. A sandbox rearranges mounts of its own namespace while it is set up, and that
-// is its own matter; what counts is what the host sees.
+// What the programs about mounts have in common. A sandbox rearranges mounts of its own namespace while it is set up, and
+// that is its own matter; what counts is what the host sees.
 #ifndef ASSENT_LSM_MOUNT_H
 #define ASSENT_LSM_MOUNT_H
 

@@ -1,5 +1,5 @@
-// Reaching into a process that is not governed: ptrace, /proc/PID/mem, process_vm_writev, pidfd_getfd, /proc/PID/fd. Tools that
-// list processes ask as well, and say that it is no matter: they are refused in silence.
+// Reaching into a process that is not governed: ptrace, /proc/PID/mem, process_vm_writev, pidfd_getfd, /proc/PID/fd. Tools
+// that list processes ask as well, and say that it is no matter: they are refused in silence.
 #include "lsm.h"
 
 #define PTRACE_MODE_NOAUDIT 4

@@ -2,6 +2,4 @@
 #include "lsm_mount.h"
 
 SEC("lsm/sb_mount")
-int BPF_PROG(assent_lsm_sb_mount, const char* device, const struct path* place) {
-    return judge_mount_over(place);
-}
+int BPF_PROG(assent_lsm_sb_mount, const char* device, const struct path* place) { return judge_mount_over(place); }

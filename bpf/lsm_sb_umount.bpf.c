@@ -2,6 +2,4 @@
 #include "lsm_mount.h"
 
 SEC("lsm/sb_umount")
-int BPF_PROG(assent_lsm_sb_umount, struct vfsmount* inner) {
-    return judge_unmount(inner);
-}
+int BPF_PROG(assent_lsm_sb_umount, struct vfsmount* inner) { return judge_unmount(inner); }

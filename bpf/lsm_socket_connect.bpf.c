@@ -2,6 +2,4 @@
 #include "lsm.h"
 
 SEC("lsm/socket_connect")
-int BPF_PROG(assent_lsm_socket_connect, struct socket* socket) {
-    return judge_socket(socket);
-}
+int BPF_PROG(assent_lsm_socket_connect, struct socket* socket) { return judge_socket(socket); }

@@ -2,6 +2,4 @@
 #include "lsm.h"
 
 SEC("lsm/socket_getsockopt")
-int BPF_PROG(assent_lsm_socket_getsockopt, struct socket* socket) {
-    return judge_socket(socket);
-}
+int BPF_PROG(assent_lsm_socket_getsockopt, struct socket* socket) { return judge_socket(socket); }

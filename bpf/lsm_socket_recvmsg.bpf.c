@@ -2,6 +2,4 @@
 #include "lsm.h"
 
 SEC("lsm/socket_recvmsg")
-int BPF_PROG(assent_lsm_socket_recvmsg, struct socket* socket) {
-    return judge_socket(socket);
-}
+int BPF_PROG(assent_lsm_socket_recvmsg, struct socket* socket) { return judge_socket(socket); }

@@ -111,10 +111,12 @@ TEST_F(Held, signals_do_not_reach_the_daemon) {
         return std::string();
     });
     ::usleep(50'000);
-    EXPECT_EQ(governed([&]() -> std::string { return ::kill(daemon.pid(), SIGWINCH) == 0 ? "signalled" : error_name(errno); }),
-              is_held() ? "EPERM" : "signalled");
-    EXPECT_EQ(inside({}, [&]() -> std::string { return ::kill(daemon.pid(), SIGWINCH) == 0 ? "signalled" : error_name(errno); }),
-              "signalled");
+    EXPECT_EQ(
+        governed([&]() -> std::string { return ::kill(daemon.pid(), SIGWINCH) == 0 ? "signalled" : error_name(errno); }),
+        is_held() ? "EPERM" : "signalled");
+    EXPECT_EQ(
+        inside({}, [&]() -> std::string { return ::kill(daemon.pid(), SIGWINCH) == 0 ? "signalled" : error_name(errno); }),
+        "signalled");
 }
 
 TEST_F(HeldAlone, no_bpf_and_no_change_of_what_is_pinned) {
@@ -124,12 +126,13 @@ TEST_F(HeldAlone, no_bpf_and_no_change_of_what_is_pinned) {
                   attributes.map_type = BPF_MAP_TYPE_ARRAY;
                   attributes.key_size = attributes.value_size = 4;
                   attributes.max_entries = 1;
-                  return ::syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes)) >= 0 ? "a map" : error_name(errno);
+                  return ::syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes)) >= 0 ? "a map"
+                                                                                                  : error_name(errno);
               }),
               is_held() ? "EPERM" : "a map");
-    EXPECT_EQ(governed([&]() -> std::string { return ::rename(pin.c_str(), (pin.string() + "-away").c_str()) == 0
-                                                         ? "renamed"
-                                                         : error_name(errno); }),
+    EXPECT_EQ(governed([&]() -> std::string {
+                  return ::rename(pin.c_str(), (pin.string() + "-away").c_str()) == 0 ? "renamed" : error_name(errno);
+              }),
               is_held() ? "EPERM" : "renamed");
     EXPECT_EQ(governed([&]() -> std::string {
                   return ::unlink((pin.string() + (is_held() ? "" : "-away")).c_str()) == 0 ? "removed" : error_name(errno);
@@ -163,6 +166,27 @@ TEST_F(HeldAlone, the_pins_are_neither_unmounted_nor_covered) {
     EXPECT_TRUE(std::filesystem::exists(place.bpffs() / "assent" / "maps"));
 }
 
+// A namespace of one's own is none while its mounts spread to the host's, as they do below systemd.
+TEST_F(HeldAlone, an_unmount_that_spreads_from_another_namespace_is_refused) {
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_SHARED, nullptr), 0);
+    const auto unmount = [&](unsigned long propagation) {
+        return [&, propagation]() -> std::string {
+            if (::unshare(CLONE_NEWNS) != 0) return error_name(errno);
+            if (propagation != 0 && ::mount("none", "/", nullptr, MS_REC | propagation, nullptr) != 0)
+                return error_name(errno);
+            // What systemd does for ProtectControlGroups=.
+            if (propagation != 0 && ::mount("/sys/fs/cgroup", "/sys/fs/cgroup", nullptr, MS_BIND, nullptr) != 0)
+                return "bind " + error_name(errno);
+            return ::umount2(place.bpffs().c_str(), MNT_DETACH) == 0 ? "unmounted" : error_name(errno);
+        };
+    };
+    EXPECT_EQ(governed(unmount(MS_SLAVE)), "unmounted");
+    EXPECT_TRUE(std::filesystem::exists(place.bpffs() / "assent" / "maps"));
+    EXPECT_EQ(governed(unmount(0)), is_held() ? "EPERM" : "unmounted");
+    EXPECT_EQ(std::filesystem::exists(place.bpffs() / "assent" / "maps"), is_held());
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+}
+
 TEST_F(HeldAlone, a_dead_daemon_and_its_successors_leave_no_gap) {
     if (!is_held()) return;
     const auto make_packet_socket = []() -> std::string {
@@ -172,7 +196,8 @@ TEST_F(HeldAlone, a_dead_daemon_and_its_successors_leave_no_gap) {
     Child agent(place.governed(), [&] {
         int count = 0;
         for (; ::access("/tmp/held-stop", F_OK) != 0; ++count)
-            if (const auto made = make_packet_socket(); made != "EAFNOSUPPORT") return fmt::format("{} after {}", made, count);
+            if (const auto made = make_packet_socket(); made != "EAFNOSUPPORT")
+                return fmt::format("{} after {}", made, count);
         return std::string("refused every time");
     });
     redirect.reset();  // dead: the pins hold
