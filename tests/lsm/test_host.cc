@@ -166,6 +166,16 @@ TEST_F(HeldAlone, the_pins_are_neither_unmounted_nor_covered) {
     EXPECT_TRUE(std::filesystem::exists(place.bpffs() / "assent" / "maps"));
 }
 
+TEST_F(HeldAlone, what_root_outside_unpins_is_attached_again) {
+    if (!is_held()) return;
+    ASSERT_EQ(::unlink((place.bpffs() / "assent/lsm/bpf").c_str()), 0);
+    const auto checked = redirect->check();
+    ASSERT_TRUE(checked.has_value());
+    ASSERT_EQ(checked->size(), 1U);
+    EXPECT_TRUE(std::filesystem::exists(place.bpffs() / "assent/lsm/bpf"));
+    EXPECT_TRUE(redirect->check()->empty());
+}
+
 // A namespace of one's own is none while its mounts spread to the host's, as they do below systemd.
 TEST_F(HeldAlone, an_unmount_that_spreads_from_another_namespace_is_refused) {
     ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_SHARED, nullptr), 0);

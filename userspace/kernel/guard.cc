@@ -24,6 +24,8 @@ constexpr std::string_view program_prefix = "assent_lsm_";
 // Without this one nothing else is worth having, and every kernel with BPF LSM has it.
 constexpr std::string_view first_program = "assent_lsm_socket_create";
 
+constexpr ino_t host_cgroup_namespace = 0xEFFFFFFB;  // the kernel's number of it
+
 constexpr const char* what_is_open =
     "agents are not held where cgroups have no hooks (packet and VSOCK sockets, sockets handed in from outside, other "
     "processes)";
@@ -168,15 +170,23 @@ Result<> Guard::govern(std::uint64_t cgroup_id, std::size_t depth) {
         return fail_errno("writing the map governed_cgroups", errno);
     auto settings = read();
     if (!settings) return std::unexpected(settings.error());
-    settings->governed_levels |= 1U << depth;
+    // In a cgroup namespace the mount is not the root, and the depth seen here not the kernel's.
+    struct stat status {};
+    const bool is_whole = ::stat("/proc/self/ns/cgroup", &status) == 0 && status.st_ino == host_cgroup_namespace;
+    settings->governed_levels |= is_whole ? 1U << depth : ~0U;
     return write(*settings);
 }
 
 void Guard::forget(std::uint64_t cgroup_id) { bpf_map_delete_elem(governed_map_, &cgroup_id); }
 
-bool Guard::is_attached(const Pins& pins) const {
-    return std::ranges::all_of(names_,
-                               [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; });
+Result<bool> Guard::repair(const Pins& pins) {
+    const auto is_pinned = [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; };
+    if (std::ranges::all_of(names_, is_pinned)) return false;
+    names_.clear();
+    links_.clear();
+    if (auto attached = attach(); !attached) return std::unexpected(attached.error());
+    if (auto pinned = pin(pins); !pinned) return std::unexpected(pinned.error());
+    return true;
 }
 
 }  // namespace assent::kernel

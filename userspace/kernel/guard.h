@@ -35,8 +35,8 @@ public:
     // The processes of this cgroup, `depth` folders below the mount, and below it are held from now on. Errc::limit.
     [[nodiscard]] Result<> govern(std::uint64_t cgroup_id, std::size_t depth);
     void forget(std::uint64_t cgroup_id);
-    // Attached, as is_active() said at the start: somebody may have unpinned them.
-    [[nodiscard]] bool is_attached(const Pins& pins) const;
+    // Attaches them anew when somebody has unpinned some. True: that was needed.
+    [[nodiscard]] Result<bool> repair(const Pins& pins);
 
 private:
     struct Close {
