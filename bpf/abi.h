@@ -15,7 +15,7 @@
 #define ASSENT_LOOPBACK_INTERFACE 1  // its index in every network namespace
 #define ASSENT_DNS_PORT 53
 #define ASSENT_CGROUP_DEPTH 32  // a governed cgroup is less deep; what is below it may be deeper by as much
-#define ASSENT_UNIX_NAME 108     // bytes of a unix socket's abstract name
+#define ASSENT_UNIX_NAME 108    // bytes of a unix socket's name at most
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
@@ -77,13 +77,13 @@ enum assent_event_kind {
     ASSENT_REFUSED_LISTEN = 4,
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_DNS_ANSWER = 6,
+    ASSENT_REFUSED_UNIX = 7,
     // Of the programs of the security module.
     ASSENT_REFUSED_FOREIGN = 16,  // use of a socket that was made outside
     ASSENT_REFUSED_PROCESS = 17,  // reaching into a process outside, or a signal to the daemon
     ASSENT_REFUSED_BPF = 18,      // bpf(), or changing what is pinned
     ASSENT_REFUSED_MOUNT = 19,    // over or away with the file systems that governing stands on
     ASSENT_REFUSED_CGROUP = 20,   // writing to a cgroup that is not its own or below
-    ASSENT_REFUSED_UNIX = 21,     // a unix socket that is not allowed
 };
 
 struct assent_event {
@@ -101,6 +101,30 @@ struct assent_event {
 struct assent_dns_event {
     struct assent_event event;
     __u8 bytes[ASSENT_DNS_SIZE];
+};
+
+// A path as it was written, or an abstract name, which begins with a zero byte. Zero behind its length.
+struct assent_unix_name {
+    __u32 length;
+    char bytes[ASSENT_UNIX_NAME];
+};
+
+enum assent_unix_action {
+    ASSENT_UNIX_REFUSE = 0,    // without an event, unlike a name that is not in the map
+    ASSENT_UNIX_PASS = 1,      // the daemon's own control socket, and datagrams that are listed
+    ASSENT_UNIX_REDIRECT = 2,  // streams only
+};
+
+// In the map `unix_rules`, by name; the name of length 0 stands for every other.
+struct assent_unix_rule {
+    __u32 action;
+    __u32 proxy_length;
+    char proxy[ASSENT_UNIX_NAME];  // where the daemon listens for this name
+};
+
+struct assent_unix_event {
+    struct assent_event event;  // `address` is not one
+    struct assent_unix_name name;
 };
 
 // Events of one kind, cgroup and address are told once a second.

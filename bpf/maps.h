@@ -23,6 +23,14 @@ struct {
     __type(value, __u32);
 } resolvers __weak SEC(".maps");
 
+// Unix sockets that may be connected to; every other is refused.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct assent_unix_name);
+    __type(value, struct assent_unix_rule);
+} unix_rules __weak SEC(".maps");
+
 // In an agent's socket: what it asked for.
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -78,6 +78,7 @@ class Agents(harness.EndToEnd):
                 say(alive=c.execute("SELECT 1").fetchone()[0])
         """)
         self.assertIn("assent", said[0]["message"])
+        self.assertIn("longer than 1048576 bytes", said[0]["message"])
         self.assertEqual(said[1]["alive"], 1)
 
     def test_deep_expressions_do_not_kill_the_parser(self):

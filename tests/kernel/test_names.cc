@@ -94,6 +94,8 @@ TEST_F(Naming, an_agents_lookup_works_and_is_learned) {
     ASSERT_TRUE(redirect
                     ->poll_events(200,
                                   [&](const kernel::Event& event) {
+                                      // The C library asks its name cache first, which no rule of this test names.
+                                      if (event.kind == kernel::Event::Kind::refused_unix) return;
                                       ASSERT_EQ(event.kind, kernel::Event::Kind::dns_answer);
                                       EXPECT_EQ(event.address.to_text(), "127.0.0.77:53");
                                       EXPECT_EQ(event.agent.comm, "kernel_hooks");

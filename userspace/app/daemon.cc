@@ -1,5 +1,6 @@
 #include "app/daemon.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -164,6 +165,10 @@ Result<> Daemon::open_kernel() {
     auto lacks = redirect_->degradations();
     const auto of_guard = redirect_->guard_lacks();
     lacks.insert(lacks.end(), of_guard.begin(), of_guard.end());
+    if (settings_.unix_sockets.others_pass) {
+        lacks_.emplace_back("unix sockets that no target lists are open to agents: `unix_sockets: {unlisted: pass}`");
+        lacks.push_back(lacks_.back());
+    }
     for (const auto& lack : lacks) {
         const bool is_accepted = settings_.kernel.accepts_no_lsm && std::ranges::find(of_guard, lack) != of_guard.end();
         spdlog::log(is_accepted ? spdlog::level::info : spdlog::level::warn, "{}", lack);
@@ -178,8 +183,9 @@ Result<> Daemon::open_workers() {
     const unsigned count = settings_.threads != 0 ? settings_.threads : std::max(1U, std::thread::hardware_concurrency());
     WorkerServices services{
         .origin_of =
-            [this](int accepted) {
-                auto origin = redirect_->origin_of(accepted);
+            [this](int accepted, const std::string& unix_name) {
+                auto origin =
+                    unix_name.empty() ? redirect_->origin_of(accepted) : redirect_->unix_origin_of(accepted, unix_name);
                 if (origin) describe_agent(origin->agent);
                 return origin;
             },
@@ -209,7 +215,8 @@ Result<> Daemon::open_listeners(Worker& worker) {
         for (const bool is_v6 : {false, true}) {
             auto socket = bind_loopback(port, is_v6);
             if (!socket && socket.error().code == Errc::unsupported) {
-                if (lacks_.empty()) lacks_.push_back("agents cannot use IPv6 here: " + socket.error().message);
+                if (std::exchange(has_ipv6_, false))
+                    lacks_.push_back("agents cannot use IPv6 here: " + socket.error().message);
                 continue;
             }
             if (!socket) return std::unexpected(socket.error());
@@ -230,10 +237,20 @@ Result<> Daemon::govern() {
     for (auto& worker : workers_) {
         if (auto result = worker->start(); !result) return result;
     }
+    unix_doors_ = std::make_unique<UnixDoors>(settings_, *redirect_, [this](Fd socket, const std::string& name) -> Result<> {
+        for (auto& worker : workers_) {
+            Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+            if (!own.is_open()) return fail_errno("listening for " + name, errno);
+            worker->listen_for(std::move(own), name);
+        }
+        return {};
+    });
     policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
         for (auto& worker : workers_) worker->set_policy(policy);
+        if (const auto opened = unix_doors_->open(*policy); !opened) spdlog::error("{}", opened.error().message);
         if (events_) events_->look_up_names();
     });
+    if (auto result = unix_doors_->open(*policies_.current()); !result) return result;
     for (const auto& slice : settings_.govern_slices) {
         if (auto result = redirect_->govern(*root / slice); !result) return result;
         spdlog::info("{} is governed", slice);

@@ -120,6 +120,10 @@ void Daemon::add_permissions(const model::Agent& agent, json& answer) const {
     for (const auto& target : policy->targets()) {
         json addresses = json::array();
         for (const auto& address : target.addresses) {
+            if (!address.unix_name.empty()) {
+                addresses.push_back("unix:" + address.unix_name);
+                continue;
+            }
             addresses.push_back(fmt::format(
                 "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
         }

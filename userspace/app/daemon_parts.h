@@ -13,6 +13,7 @@
 #include "app/names_generation.h"
 #include "app/policy_keeper.h"
 #include "app/state_folder.h"
+#include "app/unix_doors.h"
 #include "app/worker.h"
 #include "approve/desk.h"
 #include "control/server.h"
@@ -79,6 +80,7 @@ private:
     Digest mask_key_{};
     std::vector<std::uint16_t> ports_;
     std::vector<std::string> lacks_;  // what this host cannot do, beside what the kernel side says
+    bool has_ipv6_ = true;
     bool is_stopped_ = false;
     RunNote run_note_;
 
@@ -93,6 +95,7 @@ private:
     CancelKeys cancel_keys_;
     NamesGenerations generations_;
     std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<UnixDoors> unix_doors_;
     std::unique_ptr<KernelEvents> events_;
     std::unique_ptr<control::Server> control_;
 };

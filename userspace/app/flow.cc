@@ -11,6 +11,7 @@ Flow::Flow(FlowStart start, FlowHost& host)
       description_(start.description),
       id_(std::move(start.description.id)),
       names_(std::move(start.names)),
+      caller_(std::move(start.caller)),
       agent_socket_(std::move(start.agent)),
       agent_(*this, Side::agent),
       target_(*this, Side::target) {}
@@ -41,10 +42,20 @@ void Flow::send(Side side, Bytes bytes) {
 }
 
 void Flow::connect_target() {
+    if (description_.asked_for.is_unix()) return connect_unix();
     auto done = [this, is_alive = is_alive_](Result<std::unique_ptr<io::Stream>> result) {
         if (*is_alive) connected(std::move(result));
     };
     host_.loop().connect(description_.asked_for, limits::upstream_connect_timeout, target_, std::move(done));
+}
+
+void Flow::connect_unix() {
+    later([this] {
+        if (!caller_) return connected(fail(Errc::internal, "nobody is known to open the socket as"));
+        auto socket = kernel::connect_as(*caller_, description_.asked_for.unix_name);
+        if (!socket) return connected(std::unexpected(std::move(socket.error())));
+        connected(host_.loop().adopt(std::move(*socket), target_));
+    });
 }
 
 void Flow::connected(Result<std::unique_ptr<io::Stream>> result) {

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/flow_end.h"
 #include "app/names_generation.h"
 #include "io/loop.h"
+#include "kernel/unix_socket.h"
 #include "session/session.h"
 #include "tls/tls.h"
 
@@ -40,7 +42,8 @@ public:
 struct FlowStart {
     Fd agent;
     session::Flow description;
-    std::shared_ptr<NamesGeneration> names;  // of its target, shared with other flows and threads
+    std::shared_ptr<NamesGeneration> names;    // of its target, shared with other flows and threads
+    std::optional<kernel::UnixCaller> caller;  // where the target is a unix socket: as whom it is opened
 };
 
 class Flow final : public session::Ports, private FlowEnd::Owner {
@@ -100,6 +103,7 @@ private:
     void drained(FlowEnd& end) override;
 
     [[nodiscard]] FlowEnd& end_of(Side side) { return side == Side::agent ? agent_ : target_; }
+    void connect_unix();
     void connected(Result<std::unique_ptr<io::Stream>> result);
     std::size_t take_ciphertext(FlowEnd& end, Bytes bytes);
     void tls_moved(FlowEnd& end, const Result<>& result);
@@ -117,6 +121,7 @@ private:
     session::Flow description_;
     std::string id_;
     std::shared_ptr<NamesGeneration> names_;
+    std::optional<kernel::UnixCaller> caller_;
     Fd agent_socket_;
     FlowEnd agent_;
     FlowEnd target_;

@@ -30,6 +30,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "listen";
         case Kind::dropped_packet:
             return "packet";
+        case kernel::Event::Kind::refused_unix:
+            return "unix socket";
         case Kind::dns_answer:
             return "dns";
         case Kind::refused_foreign_socket:

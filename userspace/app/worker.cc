@@ -42,7 +42,16 @@ Result<std::unique_ptr<Worker>> Worker::make(WorkerServices services, std::share
 Worker::~Worker() { stop(); }
 
 Result<> Worker::listen(Fd socket) {
-    return loop_->accept_from(std::move(socket), [this](Fd accepted_socket) { accepted(std::move(accepted_socket)); });
+    return loop_->accept_from(std::move(socket), [this](Fd accepted_socket) { accepted(std::move(accepted_socket), {}); });
+}
+
+void Worker::listen_for(Fd socket, const std::string& name) {
+    auto shared = std::make_shared<Fd>(std::move(socket));
+    loop_->post([this, shared, name] {
+        const auto result = loop_->accept_from(
+            std::move(*shared), [this, name](Fd accepted_socket) { accepted(std::move(accepted_socket), name); });
+        if (!result) spdlog::error("listening for {}: {}", name, result.error().message);
+    });
 }
 
 Result<> Worker::start() {
@@ -165,8 +174,8 @@ Flow* Worker::find(const std::string& session) {
     return found == flows_.end() ? nullptr : found->second.get();
 }
 
-void Worker::accepted(Fd socket) {
-    const auto origin = services_.origin_of(socket.get());
+void Worker::accepted(Fd socket, const std::string& unix_name) {
+    const auto origin = services_.origin_of(socket.get(), unix_name);
     if (!origin) return refuse(origin.error().message, nullptr);
     if (const std::string why = services_.why_refused(origin->agent); !why.empty()) return refuse(why, &*origin);
     if (is_draining_) return refuse("the service is stopping", &*origin);
@@ -176,7 +185,12 @@ void Worker::accepted(Fd socket) {
     auto description = describe(*origin);
     if (!description) return refuse(description.error().message, &*origin);
     const std::string target = description->target ? description->target->name : std::string();
-    FlowStart start{std::move(socket), std::move(*description), services_.generations.of(target)};
+    FlowStart start{std::move(socket), std::move(*description), services_.generations.of(target), std::nullopt};
+    if (origin->asked_for.is_unix()) {
+        auto caller = kernel::unix_caller_of(start.agent.get());
+        if (!caller) return refuse(caller.error().message, &*origin);
+        start.caller = std::move(*caller);
+    }
     const std::string id = start.description.id;
     Flow& flow = *flows_.emplace(id, std::make_unique<Flow>(std::move(start), *this)).first->second;
     flow_count_.store(flows_.size(), std::memory_order_relaxed);
@@ -197,6 +211,8 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
     const policy::Target* target = policy_->target_at(origin.asked_for, services_.names);
     if (target == nullptr) return flow;
     flow.target = *target;
+    // What stays inside this host has no TLS, and needs none.
+    if (origin.asked_for.is_unix()) flow.target->tls = policy::UpstreamTls::disable;
     if (!target->credential.empty()) {
         const policy::Credential* credential = policy_->credential(target->credential);
         if (credential == nullptr)
@@ -207,6 +223,7 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
         if (password) flow.credential = session::Credential{credential->user, std::move(*password)};
     }
     // An agent's own SCRAM cannot be passed from a TLS connection to another one: servers see it as a downgrade.
+    if (origin.asked_for.is_unix()) return flow;
     const bool may_offer = !target->credential.empty() || target->tls == policy::UpstreamTls::disable;
     flow.offers_tls = may_offer && target_tls_.towards_agent(*target, origin.asked_for).has_value();
     return flow;

@@ -29,7 +29,8 @@ namespace assent::app {
 
 // What all workers use. All of it is safe to use from several threads, and lives longer than they.
 struct WorkerServices {
-    std::function<Result<kernel::Origin>(int accepted)> origin_of;
+    // `unix_name`: of the unix socket that was asked for; empty: TCP.
+    std::function<Result<kernel::Origin>(int accepted, const std::string& unix_name)> origin_of;
     // Why this agent's connections are refused; empty: they are not.
     std::function<std::string(const model::Agent& agent)> why_refused;
     std::vector<std::string> kernel_lacks;  // for each session's record
@@ -55,6 +56,8 @@ public:
 
     // Accepts from a bound socket; before start().
     [[nodiscard]] Result<> listen(Fd socket);
+    // The same of a unix socket that stands for `name`. Thread: any.
+    void listen_for(Fd socket, const std::string& name);
     [[nodiscard]] Result<> start();
     // Ends the thread and with it every flow; nothing may post to it after this. Idempotent.
     void stop();
@@ -91,7 +94,7 @@ private:
     void cancel_session(const std::string& session) override;
 
     void run();
-    void accepted(Fd socket);
+    void accepted(Fd socket, const std::string& unix_name);
     [[nodiscard]] Result<session::Flow> describe(const kernel::Origin& origin) const;
     void refuse(std::string_view why, const kernel::Origin* origin);
     // Records what has happened; kept until the log takes it.

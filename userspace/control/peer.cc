@@ -1,13 +1,9 @@
 #include "control/peer.h"
 
-#include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,16 +11,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/fd.h"
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
+#include "base/unix_peer.h"
 
 namespace assent::control {
 namespace {
-
-constexpr std::uint32_t no_uid = static_cast<std::uint32_t>(-1);
 
 std::unexpected<Error> stranger(std::string_view why) {
     return fail(Errc::denied, "assentd cannot tell who asks (" + std::string(why) + ")");
@@ -35,23 +25,6 @@ Result<ucred> credentials_of(int descriptor) {
     socklen_t size = sizeof credentials;
     if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return fail_errno("SO_PEERCRED", errno);
     return credentials;
-}
-
-// A handle of the peer's process: of the one that connected where the kernel can say (6.5), else of whoever has its number
-// now.
-Result<Fd> process_of(int descriptor, pid_t pid) {
-    int process = -1;
-    socklen_t size = sizeof process;
-    if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERPIDFD, &process, &size) == 0) return Fd(process);
-    if (errno != ENOPROTOOPT && errno != EINVAL) return stranger("its process has ended");
-    Fd opened(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!opened.is_open()) return stranger("its process has ended");
-    return opened;
-}
-
-bool has_ended(const Fd& process) {
-    pollfd waiting{process.get(), POLLIN, 0};
-    return ::poll(&waiting, 1, 0) != 0;
 }
 
 Result<std::string> file_text(const std::filesystem::path& file) {
@@ -100,14 +73,6 @@ Result<> read_cgroup(const std::filesystem::path& process, Peer& peer) {
     return {};
 }
 
-// Kernels without auditing have no login uid; unset is 4294967295.
-std::uint32_t login_uid_of(const std::filesystem::path& process, std::uint32_t uid) {
-    std::ifstream in(process / "loginuid");
-    std::uint32_t login = no_uid;
-    if (in >> login && login != no_uid) return login;
-    return uid;
-}
-
 void add_names(approve::Person& person) {
     std::array<char, 16 * 1024> buffer{};
     passwd entry{};
@@ -140,22 +105,19 @@ Result<uid_t> uid_of_peer(int descriptor) {
 }
 
 Result<Peer> identify_peer(int descriptor, const std::function<bool(std::uint64_t)>& is_governed) {
-    auto credentials = credentials_of(descriptor);
-    if (!credentials) return std::unexpected(std::move(credentials.error()));
-    if (credentials->pid <= 0) return stranger("it is of another pid namespace");
-    auto process = process_of(descriptor, credentials->pid);
-    if (!process) return std::unexpected(std::move(process.error()));
+    auto connected = UnixPeer::of(descriptor);
+    if (!connected) return stranger(connected.error().message);
 
     Peer peer;
-    peer.pid = credentials->pid;
-    peer.uid = credentials->uid;
-    peer.gid = credentials->gid;
+    peer.pid = connected->pid;
+    peer.uid = connected->uid;
+    peer.gid = connected->gid;
     const std::filesystem::path folder = "/proc/" + std::to_string(peer.pid);
     if (auto read = read_cgroup(folder, peer); !read) return std::unexpected(std::move(read.error()));
     peer.person.uid = peer.uid;
-    peer.person.login_uid = login_uid_of(folder, peer.uid);
+    peer.person.login_uid = login_uid_of(peer.pid).value_or(peer.uid);
     // Still the same process: then everything above was of it.
-    if (has_ended(*process)) return stranger("its process has ended");
+    if (connected->has_ended()) return stranger("its process has ended");
     peer.person.is_governed = is_governed(peer.cgroup_id);
     add_names(peer.person);
     return peer;

@@ -166,7 +166,9 @@ std::unique_ptr<Stream> RingLoop::adopt(Fd socket, Stream::Events& events) {
 
 void RingLoop::connect(const model::Endpoint& to, Duration timeout, Stream::Events& events,
                        std::function<void(Result<std::unique_ptr<Stream>>)> done) {
-    Fd socket(::socket(to.address.is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage address{};
+    (void)to.to(address);
+    Fd socket(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) {
         auto error = fail_errno("socket", errno).error();
         post([done = std::move(done), error = std::move(error)] { done(std::unexpected(error)); });

@@ -262,7 +262,7 @@ std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths
     ::uname(&name);
     out.push_back({"kernel", name.release, true, {}});
     out.push_back({"cgroup 2", paths.root().string(), true, {}});
-    out.push_back({"getpeername hooks", programs.missing().empty() ? "yes" : "no", true, {}});
+    out.push_back({"getpeername hooks", programs.has("assent_getpeername4") ? "yes" : "no", true, {}});
     std::string lacks;
     for (const auto& sentence : guard.lacks()) lacks += (lacks.empty() ? "" : "; ") + sentence;
     out.push_back({"BPF LSM", !guard.is_active() ? "no" : lacks.empty() ? "active" : "active, in part", true, {}});

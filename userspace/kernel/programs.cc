@@ -20,8 +20,22 @@ namespace {
 
 constexpr std::string_view program_prefix = "assent_";
 constexpr std::string_view accept_program = "assent_sockops_accept";
-// Without these agents see 127.0.0.1 as their peer, and everything else holds.
-constexpr std::array optional_programs = {"assent_getpeername4", "assent_getpeername6"};
+// Groups that a kernel may lack, newest first: each is left out only when the rest does not load with it. Without the first
+// unix sockets are not governed; without the second agents see 127.0.0.1 as their peer, and everything else holds.
+const std::vector<std::vector<const char*>> optional_programs = {
+    {"assent_connect_unix", "assent_sendmsg_unix"},
+    {"assent_getpeername4", "assent_getpeername6"},
+};
+
+// Attach types that the library does not know yet, from the kernel's <linux/bpf.h>.
+struct NewType {
+    const char* program;
+    int attach_type;
+};
+constexpr std::array new_types = {
+    NewType{"assent_connect_unix", 49},
+    NewType{"assent_sendmsg_unix", 50},
+};
 
 // The library's last complaint: its errno alone seldom says what was wrong.
 thread_local std::string last_complaint;  // NOLINT: the library's callback has no context
@@ -128,13 +142,19 @@ void Programs::Close::operator()(assent_programs* skeleton) const { assent_progr
 Result<Programs> Programs::load(const Pins* pins) {
     libbpf_set_print(keep_complaint);
     Programs out;
-    for (const bool is_whole : {true, false}) {
+    for (std::size_t left_out = 0; left_out <= optional_programs.size(); ++left_out) {
         last_complaint.clear();
         out.skeleton_.reset(assent_programs__open());
         if (!out.skeleton_) return refused(errno);
         bpf_object* object = out.skeleton_->obj;
-        if (!is_whole) {
-            for (const auto* name : optional_programs) {
+        for (const auto& [name, attach_type] : new_types) {
+            bpf_program* program = bpf_object__find_program_by_name(object, name);
+            bpf_program__set_type(program, BPF_PROG_TYPE_CGROUP_SOCK_ADDR);
+            bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(attach_type));
+        }
+        out.missing_.clear();
+        for (std::size_t group = 0; group < left_out; ++group) {
+            for (const auto* name : optional_programs[group]) {
                 bpf_program__set_autoload(bpf_object__find_program_by_name(object, name), false);
                 out.missing_.emplace_back(name);
             }
@@ -143,7 +163,7 @@ Result<Programs> Programs::load(const Pins* pins) {
         if (is_takeover)
             if (auto reused = reuse(*pins, object); !reused) return std::unexpected(reused.error());
         const int error = assent_programs__load(out.skeleton_.get());
-        if (error != 0 && is_whole) continue;
+        if (error != 0 && left_out < optional_programs.size()) continue;
         if (error != 0) return refused(-error);
         if (pins != nullptr && !is_takeover)
             if (auto pinned = pin_new(*pins, object); !pinned) return std::unexpected(pinned.error());
@@ -169,6 +189,8 @@ std::vector<Program> Programs::governing() const {
     }
     return out;
 }
+
+bool Programs::has(std::string_view program) const { return std::ranges::find(missing_, program) == missing_.end(); }
 
 int Programs::map(std::string_view name) const {
     return bpf_object__find_map_fd_by_name(skeleton_->obj, std::string(name).c_str());

@@ -32,7 +32,7 @@ public:
     [[nodiscard]] Program accept() const;
     [[nodiscard]] std::vector<Program> governing() const;  // all others that this kernel has
     [[nodiscard]] int map(std::string_view name) const;
-    [[nodiscard]] const std::vector<std::string>& missing() const noexcept { return missing_; }
+    [[nodiscard]] bool has(std::string_view program) const;  // false: this kernel does not take it
 
     [[nodiscard]] Result<> configure(const assent_config& settings) const;
     [[nodiscard]] Result<> set_resolvers(const std::vector<assent_address>& resolvers) const;

@@ -27,6 +27,7 @@
 #include "kernel/pins.h"
 #include "kernel/ports.h"
 #include "kernel/programs.h"
+#include "kernel/unix_identity.h"
 
 namespace assent::kernel {
 namespace {
@@ -103,6 +104,9 @@ public:
 
     Result<> govern(const std::filesystem::path& cgroup) override;
     Result<Origin> origin_of(int accepted_descriptor) const override;
+    Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const override;
+    Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) override;
+    bool has_unix() const override { return programs_.has("assent_connect_unix"); }
     bool is_governed(std::uint64_t cgroup_id) const override;
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
@@ -323,6 +327,29 @@ Result<Origin> KernelRedirect::origin_of(int accepted_descriptor) const {
     return Origin{.asked_for = {to_model(origin.asked_for), origin.port}, .agent = identities_.agent_of(origin.who)};
 }
 
+Result<Origin> KernelRedirect::unix_origin_of(int accepted_descriptor, const std::string& asked_for) const {
+    const auto who = identify_unix_peer(accepted_descriptor, identities_.paths().root());
+    if (!who) return std::unexpected(who.error());
+    if (!is_governed(who->cgroup_id))
+        return fail(Errc::denied, "this connection came to the proxy's own socket by itself, not from an agent");
+    return Origin{.asked_for = {{}, 0, asked_for}, .agent = identities_.agent_of(*who)};
+}
+
+Result<> KernelRedirect::set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) {
+    if (!has_unix()) return {};
+    UnixRules wanted;
+    for (const auto& rule : rules) {
+        const auto name = unix_name(rule.name);
+        if (!name || rule.proxy.native().size() >= ASSENT_UNIX_NAME)
+            return fail(Errc::invalid, fmt::format("'{}' is no name of a unix socket, or too long", rule.name));
+        wanted.emplace_back(*name, unix_rule(rule));
+    }
+    if (others_pass)
+        wanted.emplace_back(assent_unix_name{}, unix_rule({.name = {}, .action = UnixRule::Action::pass, .proxy = {}}));
+    const std::lock_guard lock(mutex_);
+    return write_unix_rules(programs_.map("unix_rules"), wanted);
+}
+
 bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
     const auto path = identities_.names_of(cgroup_id).path;
     const std::lock_guard lock(mutex_);
@@ -350,6 +377,11 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
         event.other_process = static_cast<pid_t>(raw.socket_type);
         event.signal = static_cast<int>(raw.protocol);
         event.socket_type = event.protocol = 0;
+    }
+    if (raw.kind == ASSENT_REFUSED_UNIX && size >= sizeof(assent_unix_event)) {
+        assent_unix_event whole{};
+        std::memcpy(&whole, data, sizeof(whole));
+        event.address = {{}, 0, to_text(whole.name)};
     }
     if (raw.kind == ASSENT_DNS_ANSWER && size >= sizeof(assent_dns_event)) {
         const auto* bytes = static_cast<const std::byte*>(data) + offsetof(assent_dns_event, bytes);
@@ -391,14 +423,18 @@ std::vector<std::string> KernelRedirect::lacks() const {
     if (!guard_.is_active()) out.emplace_back("lsm");
     if (guard_.is_active())
         for (const auto& name : guard_.missing()) out.push_back("lsm/" + name);
-    for (const auto& name : programs_.missing()) out.push_back(name.substr(std::string_view("assent_").size()));
+    if (!has_unix()) out.emplace_back("connect_unix");
+    if (!programs_.has("assent_getpeername4")) out.emplace_back("getpeername4");
     return out;
 }
 
 void KernelRedirect::find_degradations(bool was_mounted) {
-    for (const auto& name : programs_.missing())
-        degradations_.push_back(
-            fmt::format("this kernel does not take {}: getpeername() shows agents the proxy's address", name));
+    if (!has_unix())
+        degradations_.emplace_back(
+            "this kernel cannot govern unix sockets (Linux 6.7 can): agents reach those that their user may open");
+    if (!programs_.has("assent_getpeername4"))
+        degradations_.emplace_back(
+            "this kernel does not take getpeername hooks: agents see the proxy's address as their peer's");
     if (was_mounted)
         degradations_.push_back(fmt::format("no BPF file system was mounted at {}: the daemon mounted one",
                                             pins_.folder.parent_path().string()));

@@ -54,6 +54,14 @@ struct Event {
     std::vector<std::byte> dns;  // the answer's bytes
 };
 
+// What becomes of connects to a unix socket, and of datagrams to it.
+struct UnixRule {
+    enum class Action : std::uint8_t { refuse, pass, redirect };  // refuse: without an event
+    std::string name;                                             // a path, as agents write it, or '@' and an abstract name
+    Action action = Action::refuse;
+    std::filesystem::path proxy;  // of redirect: where the daemon listens for it
+};
+
 struct Origin {
     model::Endpoint asked_for;
     model::Agent agent;
@@ -69,6 +77,14 @@ public:
     [[nodiscard]] virtual Result<> govern(const std::filesystem::path& cgroup) = 0;
     // Thread: any. Errc::not_found: nobody redirected this connection (it spoke to the proxy's port itself): close it.
     [[nodiscard]] virtual Result<Origin> origin_of(int accepted_descriptor) const = 0;
+    // The same of a connection that came to a proxy's socket of set_unix_rules(), which stands for `asked_for`.
+    // Errc::denied: its process has ended, or is not governed.
+    [[nodiscard]] virtual Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const = 0;
+    // Replaces the rules; every other name is refused with an event, or passed. Nothing happens where has_unix() is false.
+    // Thread: any.
+    [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
+    // This kernel can govern unix sockets (Linux 6.7).
+    [[nodiscard]] virtual bool has_unix() const = 0;
     [[nodiscard]] virtual bool is_governed(std::uint64_t cgroup_id) const = 0;
     // Reads events until `timeout_ms` has passed; for one thread.
     [[nodiscard]] virtual Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) = 0;

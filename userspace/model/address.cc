@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 namespace assent::model {
@@ -63,6 +65,16 @@ std::optional<Endpoint> Endpoint::from(const sockaddr_storage& address) {
 
 socklen_t Endpoint::to(sockaddr_storage& out) const {
     out = {};
+    if (is_unix()) {
+        sockaddr_un local{};
+        local.sun_family = AF_UNIX;
+        const std::size_t length = std::min(unix_name.size(), sizeof local.sun_path);
+        std::memcpy(local.sun_path, unix_name.data(), length);
+        const bool is_abstract = unix_name.front() == '@';
+        if (is_abstract) local.sun_path[0] = '\0';
+        std::memcpy(&out, &local, sizeof local);
+        return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
+    }
     if (!address.is_v6) {
         sockaddr_in v4{};
         v4.sin_family = AF_INET;
@@ -80,6 +92,7 @@ socklen_t Endpoint::to(sockaddr_storage& out) const {
 }
 
 std::string Endpoint::to_text() const {
+    if (is_unix()) return "unix:" + unix_name;
     const std::string port_text = ":" + std::to_string(port);
     return address.is_v6 ? "[" + address.to_text() + "]" + port_text : address.to_text() + port_text;
 }

@@ -39,6 +39,25 @@ std::string lower(std::string_view text) {
     return out;
 }
 
+constexpr std::string_view unix_prefix = "unix:";
+constexpr std::size_t unix_name_size = 107;  // the kernel's limit, less the zero byte that most programs write
+
+std::optional<TargetAddress> read_unix_address(std::string_view name, const YamlNode& node, Reporter& report) {
+    const bool is_path = name.starts_with('/') && !name.ends_with('/') && name.find("//") == std::string_view::npos &&
+                         name.find("/./") == std::string_view::npos && name.find("/../") == std::string_view::npos;
+    const bool is_abstract = name.size() > 1 && name.starts_with('@');
+    if ((!is_path && !is_abstract) || name.size() > unix_name_size) {
+        report.mistake(node.at,
+                       fmt::format("a unix socket is 'unix:/PATH' or 'unix:@ABSTRACT-NAME', at most {} bytes and spelled as "
+                                   "agents spell it, not '{}'",
+                                   unix_name_size, shown_text(name)));
+        return std::nullopt;
+    }
+    TargetAddress out;
+    out.unix_name = name;
+    return out;
+}
+
 }  // namespace
 
 std::optional<TargetAddress> read_address(const YamlNode& node, Reporter& report) {
@@ -49,10 +68,12 @@ std::optional<TargetAddress> read_address(const YamlNode& node, Reporter& report
         return std::nullopt;
     };
     const std::string shown = shown_text(*text);
+    if (text->starts_with(unix_prefix))
+        return read_unix_address(std::string_view(*text).substr(unix_prefix.size()), node, report);
     const auto colon = text->rfind(':');
     const auto port = colon == std::string::npos ? std::nullopt : number(std::string_view(*text).substr(colon + 1), 65535);
     if (!port || *port == 0)
-        return mistake(fmt::format("an address is HOST:PORT with a port from 1 to 65535, not '{}'", shown));
+        return mistake(fmt::format("an address is HOST:PORT with a port from 1 to 65535, or unix:/PATH, not '{}'", shown));
     std::string host = text->substr(0, colon);
     const bool has_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
     if (has_brackets) host = host.substr(1, host.size() - 2);

@@ -65,6 +65,7 @@ void decode_postgres(MapReader& map, Target& target, Decoding& decoding) {
     if (target.credential.empty()) return;
     decoding.content.references.push_back({Reference::Kind::credential, target.credential, decoding.place(credential->at)});
     const bool is_local = std::all_of(target.addresses.begin(), target.addresses.end(), [](const TargetAddress& address) {
+        if (!address.unix_name.empty()) return true;
         if (!address.network) return address.host == "localhost";
         return address.network->is_loopback() && address.prefix_bits >= (address.network->is_v6 ? 128U : 8U);
     });
@@ -72,7 +73,7 @@ void decode_postgres(MapReader& map, Target& target, Decoding& decoding) {
         decoding.report.mistake(
             credential->at,
             "a credential is given only to a server that is known: write 'tls: {upstream: verify-full, …}', or use "
-            "loopback addresses only");
+            "loopback addresses and unix sockets only");
     }
 }
 

@@ -50,7 +50,8 @@ void check_references(const PolicyContent& content, std::vector<Diagnostic>& mis
 
 void check_ties(const PolicyContent& content, std::vector<Diagnostic>& mistakes) {
     const auto key_of = [](const TargetAddress& a) {
-        return std::tuple(a.host, a.network.value_or(model::IpAddress{}), a.network.has_value(), a.prefix_bits, a.port);
+        return std::tuple(a.unix_name, a.host, a.network.value_or(model::IpAddress{}), a.network.has_value(), a.prefix_bits,
+                          a.port);
     };
     std::map<decltype(key_of(TargetAddress{})), const AddressPlace*> seen;
     for (const auto& placed : content.addresses) {

@@ -31,6 +31,7 @@ struct TargetAddress {
     std::optional<model::IpAddress> network;
     unsigned prefix_bits = 0;
     std::uint16_t port = 0;
+    std::string unix_name = {};  // of a unix socket, which has nothing else
 };
 
 enum class Protocol : std::uint8_t { tcp, postgres };

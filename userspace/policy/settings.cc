@@ -119,6 +119,21 @@ void decode_kernel(const YamlNode& node, Settings::Kernel& kernel, Reporter& rep
     map.finish();
 }
 
+void decode_unix(const YamlNode& node, Settings::Unix& sockets, Reporter& report) {
+    MapReader map(node, "'unix_sockets'", report);
+    if (const YamlNode* unlisted = map.optional("unlisted"))
+        sockets.others_pass = read_choice(*unlisted, "'unlisted'", {"deny", "pass"}, report) == 1;
+    if (const YamlNode* datagrams = map.optional("datagrams")) {
+        sockets.datagrams.clear();
+        for (const auto& text : read_texts(*datagrams, "'datagrams'", report)) {
+            if (!text.text.starts_with('/') || text.text.size() > 107)
+                report.mistake(text.at, fmt::format("'{}' is not the whole path of a socket", shown_text(text.text)));
+            sockets.datagrams.push_back(text.text);
+        }
+    }
+    map.finish();
+}
+
 void decode_settings(const YamlNode& root, Settings& settings, Reporter& report) {
     MapReader map(root, "the settings", report);
     if (const YamlNode* version = map.optional("version")) {
@@ -136,6 +151,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
     }
     if (const YamlNode* records = map.optional("records")) decode_records(*records, settings.records, report);
     if (const YamlNode* kernel = map.optional("kernel")) decode_kernel(*kernel, settings.kernel, report);
+    if (const YamlNode* sockets = map.optional("unix_sockets")) decode_unix(*sockets, settings.unix_sockets, report);
     if (const YamlNode* proxy = map.optional("proxy")) decode_proxy(*proxy, settings, report);
     decode_path(map, "bpffs", settings.bpffs, report);
     map.unsupported("console", "the console ('console')");

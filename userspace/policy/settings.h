@@ -46,6 +46,12 @@ struct Settings {
         bool accepts_new_privileges = false;
     } kernel;
     // Extensions of the contract: what a host may need to change.
+    struct Unix {
+        bool others_pass = false;  // sockets that no target lists
+        // Paths that agents may send datagrams to: logging, and telling systemd that they are ready.
+        std::vector<std::string> datagrams = {"/dev/log", "/run/systemd/journal/dev-log", "/run/systemd/journal/socket",
+                                              "/run/systemd/notify"};
+    } unix_sockets;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
     std::uint32_t threads = 0;                    // 0: one a core
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/

@@ -18,6 +18,7 @@ bool is_in(const model::IpAddress& address, const model::IpAddress& network, uns
 // How well the target's address fits: 0 not at all, more is narrower. A name is narrower than any network, and an address
 // that is written out is narrower than a name, because no DNS answer can change it.
 unsigned fit(const TargetAddress& address, const model::Endpoint& endpoint, const NameLookup& names) {
+    if (endpoint.is_unix() || !address.unix_name.empty()) return address.unix_name == endpoint.unix_name ? 1 : 0;
     if (address.port != endpoint.port) return 0;
     const unsigned full = endpoint.address.bit_count();
     if (!address.network) return names.leads_to(address.host, endpoint.address) ? full + 1 : 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
@@ -199,6 +201,10 @@ void Judge::finish(Judged& judged, std::string_view text) const {
         judged.verdict.decision = model::Decision::deny;
         judged.verdict.rules = analysis.mask_denial_masks;
         judged.verdict.message = analysis.mask_denial;
+    }
+    const bool is_unread = judged.first != nullptr && !judged.first->failure.empty();
+    if (is_unread && judged.verdict.decision == model::Decision::deny) {
+        judged.verdict.message += fmt::format(" It could not be read: {}.", judged.first->failure);
     }
     for (const sql::StatementFacts& facts : analysis.statements) {
         if (facts.fetches.empty()) continue;

@@ -18,7 +18,10 @@ constexpr std::int64_t small_number = 1000;
 bool Analyser::is_small_constant(Node wrapped) {
     const Node constant = read_constant(wrapped);
     if (!constant) return false;
-    if (constant.member("fval")) return constant.member("fval").text("fval").size() <= 6;
+    if (constant.member("fval")) {
+        const std::string_view digits = constant.member("fval").text("fval");
+        return digits.size() <= 6 && digits.find_first_of("eE") == std::string_view::npos;
+    }
     const std::int64_t value = constant.member("ival").integer("ival");
     return constant.member("ival") && value >= -small_number && value <= small_number;
 }
@@ -50,11 +53,11 @@ Flow Analyser::operation(Node body, Scope& scope) {
     if (body.text("kind") != "AEXPR_OP" || operator_never_fails(name.name)) return flow.derived();
     const Node left_node = body.member("lexpr");
     const Node right_node = body.member("rexpr");
-    const bool is_sum = name.name == "+" || name.name == "-" || name.name == "*";
-    const bool is_left = left.is_exact && (is_small_constant(right_node) || right.is_exact);
-    const bool is_right = right.is_exact && (!left_node || is_small_constant(left_node));
-    const bool is_quotient = name.name == "/" && left.is_exact && is_small_constant(right_node);
-    if ((is_sum && (is_left || is_right)) || is_quotient) return flow.derived();
+    // Not products, nor sums of columns: where they overflow, the agent chooses by the factor or by a row of its own.
+    const bool is_sum = name.name == "+" || name.name == "-";
+    const bool is_left = left.is_exact && (is_sum || name.name == "/") && is_small_constant(right_node);
+    const bool is_right = right.is_exact && is_sum && (!left_node || is_small_constant(left_node));
+    if (is_left || is_right) return flow.derived();
     deny(flow, by_failing);
     return flow.derived();
 }

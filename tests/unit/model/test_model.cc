@@ -38,6 +38,10 @@ TEST(Address, EndpointSurvivesTheSocketForm) {
         EXPECT_EQ(Endpoint::from(raw), endpoint);
     }
     EXPECT_EQ((Endpoint{*IpAddress::parse("fd00::5"), 5432}.to_text()), "[fd00::5]:5432");
+    EXPECT_EQ((Endpoint{{}, 0, "/run/x.sock"}.to_text()), "unix:/run/x.sock");
+    sockaddr_storage raw{};
+    EXPECT_EQ((Endpoint{{}, 0, "@x"}.to(raw)), sizeof(sa_family_t) + 2);
+    EXPECT_EQ(raw.ss_family, AF_UNIX);
 }
 
 }  // namespace

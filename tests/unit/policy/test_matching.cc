@@ -192,6 +192,23 @@ targets:
     EXPECT_EQ(at("2001:db8::1"), "");
 }
 
+TEST(Targets, ASocketIsItsName) {
+    const auto policy = policy_of(R"(
+targets:
+  everything: {protocol: tcp, addresses: ["0.0.0.0/0:5432"]}
+  local: {protocol: tcp, addresses: ["unix:/run/postgresql/.s.PGSQL.5432", "10.2.3.5:5432"]}
+  abstract: {protocol: tcp, addresses: ["unix:@bus"]}
+)");
+    const auto at = [&](const std::string& name) -> std::string {
+        const Target* target = policy->target_at({{}, 0, name}, Learned());
+        return target == nullptr ? "" : target->name;
+    };
+    EXPECT_EQ(at("/run/postgresql/.s.PGSQL.5432"), "local");
+    EXPECT_EQ(at("@bus"), "abstract");
+    EXPECT_EQ(at("/run/postgresql/.s.PGSQL.5433"), "");
+    EXPECT_EQ(at("bus"), "");
+}
+
 TEST(Masks, TheStrongestComesFirst) {
     const auto policy = policy_of(world + R"(
 masks:

@@ -96,11 +96,11 @@ const std::vector<Mistake> every_mistake = {
     {"TargetEmptyAddresses", "targets: {db: {protocol: postgres, addresses: []}}\n",
      "p.yaml:1:47: 'addresses' has to be a list of at least one HOST:PORT\n"},
     {"AddressNoPort", "targets: {db: {protocol: postgres, addresses: [10.0.0.5]}}\n",
-     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, not '10.0.0.5'\n"},
+     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, or unix:/PATH, not '10.0.0.5'\n"},
     {"AddressPortZero", R"(targets: {db: {protocol: postgres, addresses: ["10.0.0.5:0"]}})" "\n",
-     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, not '10.0.0.5:0'\n"},
+     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, or unix:/PATH, not '10.0.0.5:0'\n"},
     {"AddressPortLarge", R"(targets: {db: {protocol: postgres, addresses: ["10.0.0.5:65536"]}})" "\n",
-     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, not '10.0.0.5:65536'\n"},
+     "p.yaml:1:48: an address is HOST:PORT with a port from 1 to 65535, or unix:/PATH, not '10.0.0.5:65536'\n"},
     {"AddressBareV6", R"(targets: {db: {protocol: postgres, addresses: ["fd00::5:5432"]}})" "\n",
      "p.yaml:1:48: an IPv6 address needs brackets: '[fd00::5]:5432', not 'fd00::5:5432'\n"},
     {"AddressPrefixLong", R"(targets: {db: {protocol: postgres, addresses: ["10.0.0.0/33:5432"]}})" "\n",
@@ -109,6 +109,16 @@ const std::vector<Mistake> every_mistake = {
      "p.yaml:1:48: '10.2.3.4/16:5432' has bits set behind its prefix; did you mean '10.2.0.0/16:5432'?\n"},
     {"AddressNonsense", R"(targets: {db: {protocol: postgres, addresses: ["10.0.0.256:5432"]}})" "\n",
      "p.yaml:1:48: '10.0.0.256:5432' is neither an address, a network (10.2.0.0/16:5432) nor the name of a host\n"},
+    {"AddressRelativeSocket", R"(targets: {db: {protocol: postgres, addresses: ["unix:run/x.sock"]}})" "\n",
+     "p.yaml:1:48: a unix socket is 'unix:/PATH' or 'unix:@ABSTRACT-NAME', at most 107 bytes and spelled as agents spell it, not "
+     "'run/x.sock'\n"},
+    {"AddressOtherSpelling", R"(targets: {db: {protocol: postgres, addresses: ["unix:/run/../x.sock"]}})" "\n",
+     "p.yaml:1:48: a unix socket is 'unix:/PATH' or 'unix:@ABSTRACT-NAME', at most 107 bytes and spelled as agents spell it, not "
+     "'/run/../x.sock'\n"},
+    {"AddressSocketTie", "targets:\n"
+     R"(  a: {protocol: postgres, addresses: ["unix:/run/x.sock"]})" "\n"
+     R"(  b: {protocol: tcp, addresses: ["unix:/run/x.sock"]})" "\n",
+     "p.yaml:3:34: targets 'a' and 'b' tie for this address (the other is at p.yaml:2); one of them has to be narrower\n"},
     {"AddressTie", "targets:\n"
      R"(  a: {protocol: postgres, addresses: ["10.0.0.0/8:5432"]})" "\n"
      R"(  b: {protocol: postgres, addresses: ["10.0.0.0/8:5432"]})" "\n",
@@ -133,10 +143,10 @@ const std::vector<Mistake> every_mistake = {
      "p.yaml:1:75: a tcp target is relayed and not understood, so it has no 'tls'\n"},
     {"CredentialInTheClear", R"(targets: {db: {protocol: postgres, addresses: ["10.0.0.5:5432"], tls: {upstream: require}, credential: c}})" "\n"
      "credentials: {c: {postgres: {user: u, password: {file: /p}}}}\n",
-     "p.yaml:1:104: a credential is given only to a server that is known: write 'tls: {upstream: verify-full, …}', or use loopback addresses only\n"},
+     "p.yaml:1:104: a credential is given only to a server that is known: write 'tls: {upstream: verify-full, …}', or use loopback addresses and unix sockets only\n"},
     {"CredentialNotOnlyLoopback", R"(targets: {db: {protocol: postgres, addresses: ["127.0.0.1:5432", "10.0.0.5:5432"], credential: c}})" "\n"
      "credentials: {c: {postgres: {user: u, password: {file: /p}}}}\n",
-     "p.yaml:1:96: a credential is given only to a server that is known: write 'tls: {upstream: verify-full, …}', or use loopback addresses only\n"},
+     "p.yaml:1:96: a credential is given only to a server that is known: write 'tls: {upstream: verify-full, …}', or use loopback addresses and unix sockets only\n"},
     {"CredentialUndefined", R"(targets: {db: {protocol: postgres, addresses: ["127.0.0.1:5432"], credential: writer}})" "\n"
      "credentials: {writers: {postgres: {user: u, password: {file: /p}}}}\n",
      "p.yaml:1:79: undefined credential 'writer'; did you mean 'writers'?\n"},

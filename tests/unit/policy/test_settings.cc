@@ -46,6 +46,7 @@ run: /srv/run
 govern: {slices: [assent.slice], units: ["agent-*.service"]}
 decide: {users: [ana, root], groups: [dba]}
 unlisted_targets: hold
+unix_sockets: {unlisted: pass, datagrams: [/dev/log]}
 records: {durability: {writes: strict, reads: 250ms}, max_size: 5GiB, reserve: 512MiB, retain: 30d}
 kernel: {accept: [no-lsm, root-agents]}
 proxy: {ports: [880, 881], threads: 2}
@@ -62,6 +63,8 @@ bpffs: /srv/bpf
     EXPECT_EQ(settings->decide_users, (std::vector<std::string>{"ana", "root"}));
     EXPECT_EQ(settings->decide_groups, std::vector<std::string>{"dba"});
     EXPECT_EQ(settings->unlisted_targets, Settings::Unlisted::hold);
+    EXPECT_TRUE(settings->unix_sockets.others_pass);
+    EXPECT_EQ(settings->unix_sockets.datagrams, std::vector<std::string>{"/dev/log"});
     EXPECT_FALSE(settings->records.reads_strict);
     EXPECT_EQ(settings->records.reads, std::chrono::milliseconds(250));
     EXPECT_EQ(settings->records.max_size_bytes, 5ULL << 30U);
@@ -79,6 +82,7 @@ TEST_F(SettingsFile, WhatIsLeftOutIsSafe) {
     EXPECT_EQ(settings->unlisted_targets, Settings::Unlisted::deny);
     EXPECT_EQ(settings->govern_slices, std::vector<std::string>{"assent.slice"});
     EXPECT_TRUE(settings->decide_users.empty());
+    EXPECT_FALSE(settings->unix_sockets.others_pass);
     EXPECT_EQ(settings->records.reads, std::chrono::milliseconds(100));
 }
 
@@ -101,6 +105,8 @@ TEST_F(SettingsFile, MistakesHaveTheirPlace) {
     EXPECT_EQ(mistakes("polices: /a\n"), "1:1: unknown key 'polices'; did you mean 'policies'?\n");
     EXPECT_EQ(mistakes("state: var/lib\n"), "1:8: 'state' is a full path that starts with '/', not 'var/lib'\n");
     EXPECT_EQ(mistakes("unlisted_targets: allow\n"), "1:19: 'unlisted_targets' is one of deny, hold, pass, not 'allow'\n");
+    EXPECT_EQ(mistakes("unix_sockets: {unlisted: hold}\n"), "1:26: 'unlisted' is one of deny, pass, not 'hold'\n");
+    EXPECT_EQ(mistakes("unix_sockets: {datagrams: [log]}\n"), "1:28: 'log' is not the whole path of a socket\n");
     EXPECT_EQ(mistakes("records: {max_size: 50GB}\n"),
               "1:21: 'max_size' is a size with a unit (512MiB, 50GiB), not '50GB'\n");
     EXPECT_EQ(mistakes("records: {durability: {writes: 100ms}}\n"), "1:32: 'writes' is one of strict, not '100ms'\n");

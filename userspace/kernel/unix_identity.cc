@@ -1,0 +1,112 @@
+#include "kernel/unix_identity.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include "base/unix_peer.h"
+#include "kernel/cgroup.h"
+#include "kernel/containment.h"
+#include "kernel/identity.h"
+
+namespace assent::kernel {
+namespace {
+
+constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
+
+bool is_same(const assent_unix_name& left, const assent_unix_name& right) {
+    return std::memcmp(&left, &right, sizeof left) == 0;
+}
+
+void read_program(pid_t pid, assent_identity& who) {
+    struct stat program {};
+    if (::stat(fmt::format("/proc/{}/exe", pid).c_str(), &program) == 0) {
+        who.exe_inode = program.st_ino;
+        who.exe_device =
+            (static_cast<std::uint32_t>(major(program.st_dev)) << 20U) | static_cast<std::uint32_t>(minor(program.st_dev));
+    }
+    std::string comm;
+    std::ifstream in(fmt::format("/proc/{}/comm", pid));
+    std::getline(in, comm);
+    std::copy_n(comm.begin(), std::min(comm.size(), sizeof(who.comm) - 1), std::begin(who.comm));
+}
+
+}  // namespace
+
+std::optional<assent_unix_name> unix_name(std::string_view text) {
+    if (text.empty() || text.size() > ASSENT_UNIX_NAME) return std::nullopt;
+    assent_unix_name out{};
+    out.length = static_cast<std::uint32_t>(text.size());
+    std::copy(text.begin(), text.end(), std::begin(out.bytes));
+    if (text.front() == '@') out.bytes[0] = '\0';
+    return out;
+}
+
+std::string to_text(const assent_unix_name& name) {
+    std::string out(name.bytes, std::min<std::size_t>(name.length, ASSENT_UNIX_NAME));
+    if (!out.empty() && out.front() == '\0') out.front() = '@';
+    return out;
+}
+
+assent_unix_rule unix_rule(const UnixRule& rule) {
+    using enum UnixRule::Action;
+    const std::string& proxy = rule.proxy.native();
+    assent_unix_rule out{};
+    out.action = rule.action == redirect ? ASSENT_UNIX_REDIRECT
+                 : rule.action == pass   ? ASSENT_UNIX_PASS
+                                         : ASSENT_UNIX_REFUSE;
+    out.proxy_length = static_cast<std::uint32_t>(std::min<std::size_t>(proxy.size(), ASSENT_UNIX_NAME));
+    std::copy_n(proxy.begin(), out.proxy_length, std::begin(out.proxy));
+    return out;
+}
+
+Result<> write_unix_rules(int map, const UnixRules& rules) {
+    for (const auto& [name, rule] : rules)
+        if (bpf_map_update_elem(map, &name, &rule, BPF_ANY) != 0)
+            return fail_errno("writing the rules of unix sockets", errno);
+    std::vector<assent_unix_name> old;
+    assent_unix_name key{};
+    for (const assent_unix_name* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0; previous = &old.back())
+        old.push_back(key);
+    for (const auto& name : old) {
+        const bool stays = std::ranges::any_of(rules, [&](const auto& rule) { return is_same(rule.first, name); });
+        if (!stays && bpf_map_delete_elem(map, &name) != 0) return fail_errno("writing the rules of unix sockets", errno);
+    }
+    return {};
+}
+
+Result<assent_identity> identify_unix_peer(int accepted, const std::filesystem::path& cgroup_root) {
+    const auto peer = UnixPeer::of(accepted);
+    if (!peer) return std::unexpected(peer.error());
+    assent_identity who{};
+    const auto path = cgroup_path_of_process(peer->pid);
+    if (!path) return std::unexpected(path.error());
+    const auto cgroup = cgroup_id_of(cgroup_folder(cgroup_root, *path));
+    if (!cgroup) return std::unexpected(cgroup.error());
+    who.cgroup_id = *cgroup;
+    who.pid = static_cast<std::uint32_t>(peer->pid);
+    who.uid = peer->uid;
+    who.login_uid = login_uid_of(peer->pid).value_or(~0U);
+    const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    who.start_time_ns = start_ticks_of(peer->pid) * (nanoseconds_per_second / per_second);
+    read_program(peer->pid, who);
+    const auto powers = powers_of_process(peer->pid);
+    if (!powers) return std::unexpected(powers.error());
+    who.held = powers->capabilities;
+    who.bounding = powers->bounding_capabilities;
+    if (powers->has_no_new_privileges) who.flags |= ASSENT_NO_NEW_PRIVILEGES;
+    if (powers->has_filter) who.flags |= ASSENT_HAS_FILTER;
+    // Still the same process: then everything above was of it.
+    if (peer->has_ended()) return fail(Errc::denied, "its process has ended");
+    return who;
+}
+
+}  // namespace assent::kernel
