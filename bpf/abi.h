@@ -7,14 +7,15 @@
 #include <linux/types.h>
 #endif
 
-#define ASSENT_ABI_VERSION 3
+#define ASSENT_ABI_VERSION 4
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
 #define ASSENT_LOOPBACK_INTERFACE 1  // its index in every network namespace
 #define ASSENT_DNS_PORT 53
-#define ASSENT_UNIX_NAME 108  // bytes of a unix socket's name at most
-#define ASSENT_DNS_SLOTS 4    // resolvers that one socket can wait for at a time
+#define ASSENT_CGROUP_DEPTH 32  // a governed cgroup is less deep; what is below it may be deeper by as much
+#define ASSENT_UNIX_NAME 108    // bytes of a unix socket's name at most
+#define ASSENT_DNS_SLOTS 4      // resolvers that one socket can wait for at a time
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
@@ -40,7 +41,13 @@ struct assent_identity {
     __u32 uid;
     __u32 login_uid;  // ~0: none
     char comm[16];
+    __u64 held;      // capabilities that it has, permitted or effective; none in a user namespace of its own
+    __u64 bounding;  // and those that it could get from setuid programs, unless ASSENT_NO_NEW_PRIVILEGES
+    __u32 flags;     // ASSENT_NO_NEW_PRIVILEGES, ASSENT_HAS_FILTER
+    __u32 padding;
 };
+#define ASSENT_NO_NEW_PRIVILEGES 1
+#define ASSENT_HAS_FILTER 2  // of system calls (seccomp)
 
 // In the agent's socket and, after accept, in the daemon's.
 struct assent_origin {
@@ -78,6 +85,12 @@ enum assent_event_kind {
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_REFUSED_UNIX = 6,
     ASSENT_REFUSED_OPTION = 7,  // setsockopt(); `protocol` is the option
+    // Of the programs of the security module.
+    ASSENT_REFUSED_FOREIGN = 16,  // use of a socket that was made outside
+    ASSENT_REFUSED_PROCESS = 17,  // reaching into a process outside, or a signal to the daemon
+    ASSENT_REFUSED_BPF = 18,      // bpf(), or changing what is pinned
+    ASSENT_REFUSED_MOUNT = 19,    // over or away with the file systems that governing stands on
+    ASSENT_REFUSED_CGROUP = 20,   // writing to a cgroup that is not its own or below
 };
 
 struct assent_event {
@@ -85,8 +98,8 @@ struct assent_event {
     struct assent_address address;
     __u32 kind;
     __u32 family;
-    __u32 socket_type;
-    __u32 protocol;
+    __u32 socket_type;  // of ASSENT_REFUSED_PROCESS the other process
+    __u32 protocol;     // of ASSENT_REFUSED_PROCESS the signal, or 0
     __u16 port;  // host order
     __u16 padding[3];
 };
@@ -122,6 +135,26 @@ struct assent_quiet_key {
     __u32 kind;
     __u16 port;
     __u16 protocol;
+};
+
+// The only element of the array map `guard`: what the programs of the security module go by. All zero: they let everything
+// pass, since they see every process of the host.
+struct assent_guard {
+    __u64 daemon_cgroup;         // signals to processes in it are refused, and its calls of socket() counted; 0: none
+    __u32 governed_levels;       // one bit a depth at which a cgroup of `governed_cgroups` is
+    __u32 mount_namespaces[2];   // their inodes, the host's and the daemon's: mounts are held there, and where they spread
+    __u32 is_unix_closed;        // agents connect only to unix sockets of `unix_sockets`, and to each other's
+    __u32 trial_count;           // of those calls: so the daemon knows that the programs run
+    __u32 padding;
+};
+
+// A unix socket: a file by its place, or an abstract name (without its leading zero byte). Unused bytes are zero.
+struct assent_unix_key {
+    __u64 inode;
+    __u32 device;  // the kernel's form: major << 20 | minor
+    __u32 name_size;
+    char name[ASSENT_UNIX_NAME];
+    __u32 padding;
 };
 
 #endif

@@ -17,6 +17,7 @@
 // Helpers that read the kernel's structures are for GPL-compatible programs only.
 static const char assent_license[] SEC("license") = "GPL";
 
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
 #define REFUSE 0
@@ -61,7 +62,21 @@ static __always_inline void unspecified_to_loopback(struct assent_address* addre
     if (address->words[2] == bpf_htonl(0xffff) && address->words[3] == 0) address->words[3] = bpf_htonl(0x7f000001);
 }
 
-// Of the process that runs now: for hooks inside a system call only.
+// Capabilities in a user namespace of its own reach nothing of the host's, and what is gained there neither.
+static __always_inline void identify_powers(struct task_struct* task, struct assent_identity* who) {
+    const struct cred* cred = BPF_CORE_READ(task, cred);
+    if (BPF_CORE_READ(cred, user_ns, level) == 0) {
+        __u64 permitted = 0;
+        bpf_core_read(&permitted, sizeof(permitted), &cred->cap_permitted);
+        bpf_core_read(&who->held, sizeof(who->held), &cred->cap_effective);
+        bpf_core_read(&who->bounding, sizeof(who->bounding), &cred->cap_bset);
+        who->held |= permitted;
+    }
+    if (BPF_CORE_READ(task, atomic_flags) & 1) who->flags |= ASSENT_NO_NEW_PRIVILEGES;
+    if (bpf_core_field_exists(task->seccomp) && BPF_CORE_READ(task, seccomp.mode) == 2) who->flags |= ASSENT_HAS_FILTER;
+}
+
+// Of the process that runs now: for hooks inside a system call only. `who` has to be zero.
 static __always_inline void identify(struct assent_identity* who) {
     struct task_struct* task = (struct task_struct*)bpf_get_current_task();
     who->cgroup_id = bpf_get_current_cgroup_id();
@@ -73,6 +88,7 @@ static __always_inline void identify(struct assent_identity* who) {
     who->exe_device = BPF_CORE_READ(task, mm, exe_file, f_inode, i_sb, s_dev);
     who->login_uid = ~0U;
     if (bpf_core_field_exists(task->loginuid)) who->login_uid = BPF_CORE_READ(task, loginuid.val);
+    identify_powers(task, who);
 }
 
 static __always_inline void count_lost(void) {

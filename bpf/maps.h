@@ -83,4 +83,27 @@ struct {
     __type(value, __u64);
 } quiet __weak SEC(".maps");
 
+// Cgroups that are governed, themselves and what is below them; for the programs of the security module.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u32);
+} governed_cgroups __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct assent_guard);
+} guard __weak SEC(".maps");
+
+// Unix sockets that agents may connect to, when `guard` says that others are closed.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct assent_unix_key);
+    __type(value, __u32);
+} unix_sockets __weak SEC(".maps");
+
 #endif

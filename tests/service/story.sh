@@ -21,12 +21,14 @@ expect() {
 # As an agent that `assent run` starts, and as one that is a unit in the governed slice.
 client=(env PGPASSWORD=tea psql -XAt -h 127.0.0.1 -U bot -d postgres)
 run=(assent run --name nightly --user nobody -- "${client[@]}")
-unit=(systemd-run --wait --pipe --quiet --slice=assent.slice -p User=nobody "${client[@]}")
+unit=(systemd-run --wait --pipe --quiet --slice=assent.slice -p User=nobody -p NoNewPrivileges=yes "${client[@]}")
+root_unit=(systemd-run --wait --pipe --quiet --slice=assent.slice "${client[@]}")
 
 systemctl start postgresql
 for _ in $(seq 100); do su postgres -c 'pg_isready -q' && break; sleep 0.1; done
 su postgres -c "psql -qX -c \"CREATE ROLE bot LOGIN PASSWORD 'tea'\" -c 'CREATE TABLE tea AS SELECT 42 AS leaves' -c 'GRANT ALL ON tea TO bot'" ||
     fail "PostgreSQL"
+printf 'kernel: {accept: [no-lsm]}\n' >> /etc/assent/assent.yaml
 cat > /etc/assent/policies/tea.yaml <<'POLICY'
 version: 1
 for: {agents: [nightly], targets: [tea-db]}
@@ -44,6 +46,8 @@ expect 0 'TCP over IPv4 +to assent +to assent +to assent' assent doctor
 expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
 expect 1 'assent denied this command' "${run[@]}" -c 'DROP TABLE tea'
 expect 2 'assent denied this command' "${unit[@]}" -c 'TABLE tea' # no policy knows this agent
+expect 2 'server closed the connection' "${root_unit[@]}" -c 'TABLE tea' # root is not contained
+expect 0 'capabilities that can undo its governing' assent search 'undo its governing'
 
 printf '  - {name: no-ddl, operations: [ddl], verdict: deny, message: Not on a weekday.}\n' >> /etc/assent/policies/tea.yaml
 expect 0 '' systemctl reload assentd

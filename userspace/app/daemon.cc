@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
@@ -18,6 +19,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "kernel/cgroup.h"
+#include "kernel/containment.h"
 #include "kernel/ports.h"
 #include "record/journal.h"
 
@@ -161,14 +163,17 @@ Result<> Daemon::open_kernel() {
                                        "; start it outside of `govern`, as its systemd unit does");
     }
     auto lacks = redirect_->degradations();
+    const auto of_guard = redirect_->guard_lacks();
+    lacks.insert(lacks.end(), of_guard.begin(), of_guard.end());
     if (settings_.unix_sockets.others_pass) {
         lacks_.emplace_back("unix sockets that no target lists are open to agents: `unix_sockets: {unlisted: pass}`");
         lacks.push_back(lacks_.back());
     }
     for (const auto& lack : lacks) {
-        spdlog::warn("{}", lack);
+        const bool is_accepted = settings_.kernel.accepts_no_lsm && std::ranges::find(of_guard, lack) != of_guard.end();
+        spdlog::log(is_accepted ? spdlog::level::info : spdlog::level::warn, "{}", lack);
         std::string members;
-        JsonWriter(members).member("what", lack);
+        JsonWriter(members).member("what", lack).member("is_accepted", is_accepted);
         if (auto result = record({model::record_type::degraded, {}, members, {}, false}); !result) return result;
     }
     return {};
@@ -206,6 +211,8 @@ Result<> Daemon::open_workers() {
                 if (origin) describe_agent(origin->agent);
                 return origin;
             },
+        .why_refused = [this](const model::Agent& agent) { return why_refused(agent); },
+        .kernel_lacks = redirect_->lacks(),
         .names = learned_names_,
         .serve_dns = [this](Fd connection, const kernel::Origin& origin) { lookups_->serve(std::move(connection), origin); },
         .log = *log_,
@@ -293,6 +300,17 @@ Result<> Daemon::govern() {
 
 void Daemon::describe_agent(model::Agent& agent) const {
     if (runs_) runs_->describe(agent);
+}
+
+std::string Daemon::why_refused(const model::Agent& agent) const {
+    const auto& accepts = settings_.kernel;
+    const kernel::Accepted accepted{.no_lsm = accepts.accepts_no_lsm,
+                                    .root_agents = accepts.accepts_root_agents,
+                                    .new_privileges = accepts.accepts_new_privileges};
+    const auto found = kernel::judge_containment(agent, redirect_->has_guard(), accepted);
+    if (found.is_contained()) return {};
+    return found.why + "; start it by `assent run`, or give its unit " + found.settings.front() +
+           " (see packaging: agent.conf)";
 }
 
 void Daemon::reload() {

@@ -83,7 +83,13 @@ json Daemon::describe() const {
     answer["records"] = json::parse("{" + log_->describe() + "}", nullptr, false);
     auto degradations = redirect_->degradations();
     degradations.insert(degradations.end(), lacks_.begin(), lacks_.end());
+    auto accepted = redirect_->guard_lacks();
+    if (!settings_.kernel.accepts_no_lsm) {
+        degradations.insert(degradations.end(), accepted.begin(), accepted.end());
+        accepted.clear();
+    }
     answer["degradations"] = degradations;
+    answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["ports"] = ports_;
     answer["dns"] = lookups_->describe();

@@ -60,6 +60,8 @@ private:
                                                   const std::string& reason) const;
     [[nodiscard]] std::size_t flow_count() const;
     void describe_agent(model::Agent& agent) const;
+    // This host cannot contain such an agent, and the settings do not accept that; empty: it can.
+    [[nodiscard]] std::string why_refused(const model::Agent& agent) const;
     void add_permissions(const model::Agent& agent, nlohmann::json& answer) const;
     void add_policy_requests();
 

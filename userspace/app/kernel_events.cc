@@ -32,6 +32,16 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "unix socket";
         case Kind::refused_option:
             return "option";
+        case Kind::refused_foreign_socket:
+            return "foreign socket";
+        case Kind::refused_process:
+            return "process";
+        case Kind::refused_bpf:
+            return "bpf";
+        case Kind::refused_mount:
+            return "mount";
+        case Kind::refused_cgroup:
+            return "cgroup";
     }
     return "unknown";
 }
@@ -84,7 +94,10 @@ void KernelEvents::attempt(const kernel::Event& event) {
     JsonWriter writer(members);
     writer.member("what", name_of(event.kind));
     describe(writer, agent).member("address", event.address.to_text());
-    writer.member("family", event.family).member("socket_type", event.socket_type).member("protocol", event.protocol);
+    if (event.kind == kernel::Event::Kind::refused_process)
+        writer.member("other_pid", event.other_process).member("signal", event.signal);
+    else
+        writer.member("family", event.family).member("socket_type", event.socket_type).member("protocol", event.protocol);
     record(model::record_type::attempt, members);
 }
 

@@ -179,6 +179,7 @@ Flow* Worker::find(const std::string& session) {
 void Worker::accepted(Fd socket, const std::string& unix_name) {
     const auto origin = services_.origin_of(socket.get(), unix_name);
     if (!origin) return refuse(origin.error().message, nullptr);
+    if (const std::string why = services_.why_refused(origin->agent); !why.empty()) return refuse(why, &*origin);
     if (is_draining_) return refuse("the service is stopping", &*origin);
     // Each would leave records behind it, too.
     if (kept_.is_over_limit()) return refuse("records cannot be written, and too many wait", &*origin);
@@ -206,6 +207,7 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
     flow.id = make_session_id(clock().wall());
     flow.agent = origin.agent;
     flow.asked_for = origin.asked_for;
+    flow.kernel_lacks = services_.kernel_lacks;
     flow.unlisted = services_.unlisted;
     flow.mask_key = services_.mask_key;
     flow.waits_for_reads = services_.waits_for_reads;

@@ -32,6 +32,9 @@ namespace assent::app {
 struct WorkerServices {
     // `unix_name`: of the unix socket that was asked for; empty: TCP.
     std::function<Result<kernel::Origin>(int accepted, const std::string& unix_name)> origin_of;
+    // Why this agent's connections are refused; empty: they are not.
+    std::function<std::string(const model::Agent& agent)> why_refused;
+    std::vector<std::string> kernel_lacks;  // for each session's record
     const resolve::LearnedNames& names;
     std::function<void(Fd, const kernel::Origin&)> serve_dns;  // takes a connection to an unlisted port 53
     record::Log& log;

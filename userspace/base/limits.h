@@ -89,6 +89,7 @@ inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a w
 inline constexpr std::size_t identity_cache_entries = 4096;
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;
+inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
 
 // Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.
 inline constexpr std::size_t dns_records = 256;        // of one answer; the names of a longer one are not learned

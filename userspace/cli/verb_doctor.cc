@@ -54,8 +54,8 @@ void print_report(const kernel::Report& report, bool is_answering) {
     table.print();
     fmt::print(
         "\nRUN: started by `assent run`. UNIT: a governed unit of an ordinary user. ROOT UNIT: one that runs as root.\n"
-        "open: assent does not see it. For units, close it with RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6,\n"
-        "SystemCallFilter=~@io-uring and an ordinary User=.  open!: assent promises that it is closed, and here it is "
+        "open: assent does not see it. For units, close it with the settings of agent.conf (in the documentation's "
+        "examples).  open!: assent promises that it is closed, and here it is "
         "not.\n");
 }
 
@@ -63,7 +63,10 @@ void diagnose(Context& context) {
     const auto settings = context.settings_or_defaults();
     const auto socket = context.control_socket();
     const bool is_answering = socket && control::ask(*socket, {{"verb", "whoami"}}).has_value();
-    const auto report = kernel::probe_host(settings.bpffs);
+    const auto& accepts = settings.kernel;
+    const auto report = kernel::probe_host(settings.bpffs, {.no_lsm = accepts.accepts_no_lsm,
+                                                            .root_agents = accepts.accepts_root_agents,
+                                                            .new_privileges = accepts.accepts_new_privileges});
     if (!report) return context.print_error(report.error());
     if (context.is_json)
         fmt::print("{}\n", to_json(*report, is_answering).dump());

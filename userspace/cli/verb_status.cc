@@ -80,6 +80,8 @@ void print_status(const json& status) {
     fields.add("daemon", daemon_text(status));
     fields.add("policy", policy_text(policy));
     fields.add("governed", governed.empty() ? "nothing" : joined(governed, "\n"));
+    if (const auto accepted = texts_of(status, "accepted"); !accepted.empty())
+        fields.add("accepted", joined(accepted, "\n"));
     fields.add("flows", std::to_string(number_of(status, "flows")));
     fields.add("sessions", std::to_string(number_of(status, "sessions")));
     fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));

@@ -117,6 +117,10 @@ model::Agent Identities::agent_of(const assent_identity& who) const {
     if (who.login_uid != ~0U) out.login_uid = who.login_uid;
     out.comm.assign(who.comm, ::strnlen(who.comm, sizeof(who.comm)));
     out.start_time_ns = who.start_time_ns;
+    out.capabilities = who.held;
+    out.bounding_capabilities = who.bounding;
+    out.has_no_new_privileges = (who.flags & ASSENT_NO_NEW_PRIVILEGES) != 0;
+    out.has_filter = (who.flags & ASSENT_HAS_FILTER) != 0;
     if (who.pid != 0) out.exe = exe_of(who);
     return out;
 }

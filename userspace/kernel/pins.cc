@@ -59,7 +59,7 @@ Result<bool> prepare_bpffs(const std::filesystem::path& bpffs) {
         was_mounted = true;
     }
     const Pins pins(bpffs);
-    for (const auto& folder : {pins.folder, pins.folder / "maps", pins.daemon(), pins.governed()})
+    for (const auto& folder : {pins.folder, pins.folder / "maps", pins.daemon(), pins.guard(), pins.governed()})
         if (auto made = make_folder(folder); !made) return std::unexpected(made.error());
     return was_mounted;
 }
@@ -125,6 +125,9 @@ Result<std::vector<std::string>> detach_all(const std::filesystem::path& bpffs) 
             removed.push_back(fmt::format("{} of cgroup {}", pin.filename().string(), folder.filename().string()));
         drop_links(folder);
     }
+    for (const auto& pin : entries_of(pins.guard()))
+        removed.push_back(fmt::format("{} of the security module", pin.filename().string()));
+    drop_links(pins.guard());
     for (const auto& pin : entries_of(pins.daemon()))
         removed.push_back(fmt::format("{} of the daemon", pin.filename().string()));
     drop_links(pins.daemon());

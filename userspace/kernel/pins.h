@@ -1,4 +1,5 @@
-// What is pinned, and where: bpffs/assent/maps/NAME, bpffs/assent/daemon/PROGRAM, bpffs/assent/governed/CGROUP/PROGRAM.
+// What is pinned, and where: bpffs/assent/maps/NAME, bpffs/assent/daemon/PROGRAM, bpffs/assent/governed/CGROUP/PROGRAM,
+// bpffs/assent/lsm/PROGRAM.
 // Pinned links and maps outlive the daemon, so that agents are refused while it is dead. Private to kernel/.
 #pragma once
 
@@ -19,6 +20,7 @@ struct Pins {
     explicit Pins(const std::filesystem::path& bpffs) : folder(bpffs / "assent") {}
     [[nodiscard]] std::filesystem::path map(std::string_view name) const { return folder / "maps" / name; }
     [[nodiscard]] std::filesystem::path daemon() const { return folder / "daemon"; }
+    [[nodiscard]] std::filesystem::path guard() const { return folder / "lsm"; }
     [[nodiscard]] std::filesystem::path governed() const { return folder / "governed"; }
     [[nodiscard]] std::filesystem::path governed(std::uint64_t cgroup_id) const;
 };

@@ -28,6 +28,8 @@
 #include "base/fd.h"
 #include "kernel/cgroup.h"
 #include "kernel/confine.h"
+#include "kernel/containment.h"
+#include "kernel/guard.h"
 #include "kernel/identity.h"
 #include "kernel/pins.h"
 #include "kernel/ports.h"
@@ -183,7 +185,8 @@ constexpr std::array kinds = {
     Kind{"root-unit", "a governed unit that runs as root", false, true},
 };
 
-[[noreturn]] void be_agent(const Kind& kind, const TrialGround& ground, const std::filesystem::path& cgroup, int output) {
+[[noreturn]] void be_agent(const Kind& kind, const TrialGround& ground, bool has_guard, const std::filesystem::path& cgroup,
+                           int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     bool is_ready = enter(cgroup).has_value();
     if (!kind.is_root)
@@ -192,19 +195,19 @@ constexpr std::array kinds = {
     if (kind.is_run) is_ready &= ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && filter_system_calls().has_value();
     std::string text;
     if (is_ready)
-        for (const auto& trial : run_trials(ground, kind.is_run, kind.is_root)) text += as_line(trial);
+        for (const auto& trial : run_trials(ground, kind.is_run, kind.is_root, has_guard)) text += as_line(trial);
     static_cast<void>(!::write(output, text.data(), text.size()));
     ::_exit(0);
 }
 
-Result<Trials> try_as(const Kind& kind, const Listeners& listeners, const std::filesystem::path& cgroup) {
+Result<Trials> try_as(const Kind& kind, const Listeners& listeners, bool has_guard, const std::filesystem::path& cgroup) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe", errno);
     Fd input(ends[0]);
     Fd output(ends[1]);
     const pid_t child = ::fork();
     if (child < 0) return fail_errno("fork", errno);
-    if (child == 0) be_agent(kind, listeners.ground, cgroup, output.get());
+    if (child == 0) be_agent(kind, listeners.ground, has_guard, cgroup, output.get());
     output.reset();
     listeners.serve(input.get());
     Trials out{.agent = kind.agent, .what = kind.what, .trials = {}};
@@ -237,18 +240,33 @@ void add_governed(const Pins& pins, const CgroupPaths& paths, std::vector<Fact>&
     facts.push_back({"proxy ports", ports.empty() ? "none" : ports, true, {}});
 }
 
-std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths& paths, const Programs& programs) {
+// Units that run and are not contained as they are.
+void add_units(const Pins& pins, const CgroupPaths& paths, bool has_guard, const Accepted& accepted,
+               std::vector<Fact>& facts) {
+    std::vector<std::string> governed;
+    for (const auto id : pinned_cgroups(pins))
+        if (const auto path = paths.path_of(id)) governed.push_back(*path);
+    for (const auto& [unit, containment] : judge_units(governed, has_guard, accepted)) {
+        std::string missing;
+        for (const auto& setting : containment.settings) missing += (missing.empty() ? "" : ", ") + setting;
+        facts.push_back({fmt::format("unit {}", unit),
+                         containment.is_contained() ? "contained" : "refused: " + containment.why,
+                         containment.is_contained(), fmt::format("missing: {}", missing)});
+    }
+}
+
+std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths& paths, const Programs& programs,
+                           const Guard& guard) {
     std::vector<Fact> out;
     utsname name{};
     ::uname(&name);
     out.push_back({"kernel", name.release, true, {}});
     out.push_back({"cgroup 2", paths.root().string(), true, {}});
     out.push_back({"getpeername hooks", programs.has("assent_getpeername4") ? "yes" : "no", true, {}});
-    const auto modules = first_line("/sys/kernel/security/lsm");
-    const char* lsm = modules.empty()                            ? "unknown (securityfs is not mounted)"
-                      : modules.find("bpf") != std::string::npos ? "active"
-                                                                 : "not active";
-    out.push_back({"BPF security module", lsm, true, {}});
+    std::string lacks;
+    for (const auto& sentence : guard.lacks()) lacks += (lacks.empty() ? "" : "; ") + sentence;
+    out.push_back({"BPF LSM", !guard.is_active() ? "no" : lacks.empty() ? "active" : "active, in part", true, {}});
+    if (!lacks.empty()) out.back().value += ": " + lacks;
     const int start = unprivileged_port_start();
     out.push_back({"first unprivileged port", fmt::format("{}", start), start >= 600,
                    "with a lower net.ipv4.ip_unprivileged_port_start others can take the proxy's place; set it to 1024"});
@@ -261,6 +279,21 @@ std::vector<Fact> facts_of(const std::filesystem::path& bpffs, const CgroupPaths
     out.push_back({"resolvers", resolvers, true, {}});
     add_governed(Pins(bpffs), paths, out);
     return out;
+}
+
+// The programs of BPF LSM, for the trials alone.
+Result<Guard> hold(const std::filesystem::path& daemon, const std::filesystem::path& governed,
+                   const std::filesystem::path& root, const Programs& programs) {
+    const auto daemon_id = cgroup_id_of(daemon);
+    const auto governed_id = cgroup_id_of(governed);
+    if (!daemon_id || !governed_id) return fail(Errc::internal, "the cgroups of the trials have gone");
+    auto guard = Guard::open(nullptr, programs, *daemon_id);
+    if (!guard) return guard;
+    const auto relative = governed.lexically_relative(root);
+    if (auto held = guard->govern(*governed_id, static_cast<std::size_t>(std::distance(relative.begin(), relative.end())));
+        !held)
+        return std::unexpected(held.error());
+    return guard;
 }
 
 }  // namespace
@@ -286,7 +319,7 @@ const char* to_text(Reach reach) noexcept {
     }
 }
 
-Result<Report> probe_host(const std::filesystem::path& bpffs) {
+Result<Report> probe_host(const std::filesystem::path& bpffs, const Accepted& accepted) {
     if (::geteuid() != 0) return fail(Errc::denied, "the probes load programs into the kernel: run it as root");
     const auto root = cgroup_root();
     if (!root) return std::unexpected(root.error());
@@ -294,11 +327,14 @@ Result<Report> probe_host(const std::filesystem::path& bpffs) {
     if (!paths) return std::unexpected(paths.error());
     const auto programs = Programs::load(nullptr);
     if (!programs) return std::unexpected(programs.error());
-    Report out;
-    out.facts = facts_of(bpffs, *paths, *programs);
-
     const auto place = ThrowAway::make();
     if (!place) return std::unexpected(place.error());
+    auto guard = hold((*place)->daemon(), (*place)->governed(), *root, *programs);
+    if (!guard) return std::unexpected(guard.error());
+    Report out;
+    out.facts = facts_of(bpffs, *paths, *programs, *guard);
+    add_units(Pins(bpffs), *paths, guard->is_active(), accepted, out.facts);
+
     const auto ports = choose_ports(1, bpffs);
     if (!ports) return std::unexpected(ports.error());
     const auto settings = make_configuration(*ports);
@@ -310,7 +346,7 @@ Result<Report> probe_host(const std::filesystem::path& bpffs) {
     if (!governing) return std::unexpected(governing.error());
     const Listeners listeners(programs->map("accepted"), ports->front());
     for (const auto& kind : kinds) {
-        auto tried = try_as(kind, listeners, (*place)->governed());
+        auto tried = try_as(kind, listeners, guard->is_active(), (*place)->governed());
         if (!tried) return std::unexpected(tried.error());
         out.agents.push_back(std::move(*tried));
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/containment.h"
 
 namespace assent::kernel {
 
@@ -48,9 +49,9 @@ struct Report {
     [[nodiscard]] bool is_good() const;
 };
 
-// `bpffs`: where a daemon's links are looked for. Errc::denied: not root. Other errors: the programs cannot be loaded or
-// attached at all.
-[[nodiscard]] Result<Report> probe_host(const std::filesystem::path& bpffs);
+// `bpffs`: where a daemon's links are looked for. `accepted`: what the settings accept of governed units. Errc::denied: not
+// root. Other errors: the programs cannot be loaded or attached at all.
+[[nodiscard]] Result<Report> probe_host(const std::filesystem::path& bpffs, const Accepted& accepted = {});
 
 [[nodiscard]] const char* to_text(Reach reach) noexcept;
 

@@ -138,7 +138,8 @@ constexpr std::array governed_kinds = {
     SocketKind{"smc-inet", "SMC over INET", AF_INET, SOCK_STREAM, 256},
 };
 
-// These cgroup hooks do not see: `assent run` refuses them by seccomp, a unit needs RestrictAddressFamilies.
+// These cgroup hooks do not see: `assent run` refuses them by seccomp, BPF LSM where it is; else a unit needs
+// RestrictAddressFamilies.
 constexpr std::array other_kinds = {
     SocketKind{"packet", "packets below IP (AF_PACKET)", AF_PACKET, SOCK_RAW, 0},
     SocketKind{"vsock", "virtual machine sockets (AF_VSOCK)", AF_VSOCK, SOCK_STREAM, 0},
@@ -164,7 +165,7 @@ Trial trial(std::string_view name, std::string_view what, bool is_promised = tru
 
 }  // namespace
 
-std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_root) {
+std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_root, bool has_guard) {
     std::vector<Trial> out;
     out.push_back(try_tcp(trial("tcp-ipv4", "TCP over IPv4"), AF_INET, "127.0.0.1", ground.elsewhere_tcp4));
     out.push_back(try_tcp(trial("tcp-ipv6", "TCP over IPv6"), AF_INET6, "::1", ground.elsewhere_tcp6));
@@ -177,11 +178,11 @@ std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_ro
     for (const auto& kind : governed_kinds)
         out.push_back(try_socket(trial(kind.name, kind.what), kind.family, kind.type, kind.protocol));
     for (const auto& kind : other_kinds)
-        out.push_back(try_socket(trial(kind.name, kind.what, is_run), kind.family, kind.type, kind.protocol));
+        out.push_back(try_socket(trial(kind.name, kind.what, is_run || has_guard), kind.family, kind.type, kind.protocol));
     out.push_back(try_io_uring(trial("io_uring", "io_uring", is_run)));
-    out.push_back(try_bpf(trial("bpf", "bpf()", !is_root)));
+    out.push_back(try_bpf(trial("bpf", "bpf()", !is_root || has_guard)));
     out.push_back(
-        try_handed_in(trial("handed-in", "a network socket made outside and handed in", false), ground.outside_socket));
+        try_handed_in(trial("handed-in", "a network socket made outside and handed in", has_guard), ground.outside_socket));
     out.push_back(try_socket(trial("unix", "unix sockets (databases, Docker, ssh-agent)", false), AF_UNIX, SOCK_STREAM, 0));
     return out;
 }

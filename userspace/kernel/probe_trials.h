@@ -17,7 +17,8 @@ struct TrialGround {
     int outside_socket = -1;  // a UDP socket made outside, connected to elsewhere_udp
 };
 
-// Runs every trial in this process. is_run: it is confined as `assent run` does it; is_root: it has every capability.
-[[nodiscard]] std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_root);
+// Runs every trial in this process. is_run: it is confined as `assent run` does it; is_root: it has every capability;
+// has_guard: the programs of BPF LSM hold it.
+[[nodiscard]] std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_root, bool has_guard);
 
 }  // namespace assent::kernel

@@ -23,6 +23,7 @@
 #include "abi.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_watch.h"
+#include "kernel/guard.h"
 #include "kernel/identity.h"
 #include "kernel/pins.h"
 #include "kernel/ports.h"
@@ -70,6 +71,16 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_socket;
         case ASSENT_REFUSED_LISTEN:
             return Event::Kind::refused_listen;
+        case ASSENT_REFUSED_FOREIGN:
+            return Event::Kind::refused_foreign_socket;
+        case ASSENT_REFUSED_PROCESS:
+            return Event::Kind::refused_process;
+        case ASSENT_REFUSED_BPF:
+            return Event::Kind::refused_bpf;
+        case ASSENT_REFUSED_MOUNT:
+            return Event::Kind::refused_mount;
+        case ASSENT_REFUSED_CGROUP:
+            return Event::Kind::refused_cgroup;
         case ASSENT_REFUSED_UNIX:
             return Event::Kind::refused_unix;
         case ASSENT_REFUSED_OPTION:
@@ -81,9 +92,10 @@ Event::Kind kind_of(std::uint32_t kind) {
 
 class KernelRedirect final : public Redirect {
 public:
-    KernelRedirect(Pins pins, Programs programs, CgroupPaths paths)
+    KernelRedirect(Pins pins, Programs programs, Guard guard, CgroupPaths paths)
         : pins_(std::move(pins)),
           programs_(std::move(programs)),
+          guard_(std::move(guard)),
           identities_(std::move(paths)),
           watch_(identities_.paths().root()),
           accepted_(programs_.map("accepted")),
@@ -105,6 +117,9 @@ public:
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
     std::vector<std::string> degradations() const override { return degradations_; }
+    bool has_guard() const override { return guard_.is_active(); }
+    std::vector<std::string> guard_lacks() const override { return guard_.lacks(); }
+    std::vector<std::string> lacks() const override;
     Result<> govern_units(const std::vector<std::string>& patterns) override;
     Result<std::vector<std::string>> check() override;
     std::string cgroup_path(std::uint64_t cgroup_id) const override { return identities_.names_of(cgroup_id).path; }
@@ -117,6 +132,7 @@ private:
     [[nodiscard]] Result<> take_over();
     [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
     [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
+    void drop_governed(std::uint64_t cgroup_id);
     void drop_gone();
     void find_degradations(bool was_mounted);
     [[nodiscard]] std::string path_below_root(const std::filesystem::path& cgroup) const;
@@ -124,6 +140,7 @@ private:
 
     Pins pins_;
     Programs programs_;
+    Guard guard_;
     Identities identities_;
     CgroupWatch watch_;
     int accepted_;
@@ -177,6 +194,8 @@ Result<> KernelRedirect::attach_daemon(const std::filesystem::path& cgroup) {
 Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id) {
     const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
+    const auto path = path_below_root(cgroup);
+    if (auto held = guard_.govern(cgroup_id, static_cast<std::size_t>(std::ranges::count(path, '/'))); !held) return held;
     const auto place = pins_.governed(cgroup_id);
     if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
         return fail_errno(fmt::format("making {}", place.string()), errno);
@@ -193,7 +212,7 @@ Result<> KernelRedirect::take_over() {
     for (const auto id : pinned_cgroups(pins_)) {
         const auto path = identities_.names_of(id).path;
         if (path.empty()) {
-            drop_links(pins_.governed(id));
+            drop_governed(id);
             continue;
         }
         if (auto attached = attach_governed(cgroup_folder(identities_.paths().root(), path), id); !attached) return attached;
@@ -240,8 +259,7 @@ Result<> KernelRedirect::repair(const std::string& path, bool is_made, std::vect
     repaired.push_back(fmt::format("cgroup {} is governed again", path));
     std::erase_if(governed_, [&](const std::string& below) {
         if (below == path || !is_within(below, path)) return false;
-        if (const auto inner = cgroup_id_of(cgroup_folder(identities_.paths().root(), below)))
-            drop_links(pins_.governed(*inner));
+        if (const auto inner = cgroup_id_of(cgroup_folder(identities_.paths().root(), below))) drop_governed(*inner);
         return true;
     });
     governed_.insert(path);
@@ -258,10 +276,15 @@ Result<> KernelRedirect::govern_units(const std::vector<std::string>& patterns) 
     return {};
 }
 
+void KernelRedirect::drop_governed(std::uint64_t cgroup_id) {
+    drop_links(pins_.governed(cgroup_id));
+    guard_.forget(cgroup_id);
+}
+
 void KernelRedirect::drop_gone() {
     for (const auto id : pinned_cgroups(pins_)) {
         const auto path = identities_.paths().path_of(id);
-        if (!path && path.error().code == Errc::not_found) drop_links(pins_.governed(id));
+        if (!path && path.error().code == Errc::not_found) drop_governed(id);
     }
     std::erase_if(governed_, [&](const std::string& path) {
         return !std::filesystem::exists(cgroup_folder(identities_.paths().root(), path));
@@ -288,6 +311,9 @@ Result<std::vector<std::string>> KernelRedirect::check() {
             return std::unexpected(done.error());
     }
     drop_gone();
+    const auto is_held_again = guard_.repair(pins_);
+    if (!is_held_again) return std::unexpected(is_held_again.error());
+    if (*is_held_again) repaired.push_back("programs of the security module were unpinned: attached again");
     return repaired;
 }
 
@@ -364,6 +390,11 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
     event.family = static_cast<int>(raw.family);
     event.socket_type = static_cast<int>(raw.socket_type);
     event.protocol = static_cast<int>(raw.protocol);
+    if (raw.kind == ASSENT_REFUSED_PROCESS) {
+        event.other_process = static_cast<pid_t>(raw.socket_type);
+        event.signal = static_cast<int>(raw.protocol);
+        event.socket_type = event.protocol = 0;
+    }
     if (raw.kind == ASSENT_REFUSED_UNIX && size >= sizeof(assent_unix_event)) {
         assent_unix_event whole{};
         std::memcpy(&whole, data, sizeof(whole));
@@ -399,6 +430,16 @@ Result<std::vector<std::string>> KernelRedirect::detach() {
     return detach_all(pins_.folder.parent_path());
 }
 
+std::vector<std::string> KernelRedirect::lacks() const {
+    std::vector<std::string> out;
+    if (!guard_.is_active()) out.emplace_back("lsm");
+    if (guard_.is_active())
+        for (const auto& name : guard_.missing()) out.push_back("lsm/" + name);
+    if (!has_unix()) out.emplace_back("connect_unix");
+    if (!programs_.has("assent_getpeername4")) out.emplace_back("getpeername4");
+    return out;
+}
+
 void KernelRedirect::find_degradations(bool was_mounted) {
     if (!has_unix())
         degradations_.emplace_back(
@@ -427,7 +468,11 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
     const Pins pins(options.bpffs);
     auto programs = Programs::load(&pins);
     if (!programs) return std::unexpected(programs.error());
-    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*paths));
+    const auto daemon = cgroup_id_of(options.daemon_cgroup);
+    if (!daemon) return std::unexpected(daemon.error());
+    auto guard = Guard::open(&pins, *programs, *daemon);
+    if (!guard) return std::unexpected(guard.error());
+    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(*paths));
     if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());
     return out;
 }

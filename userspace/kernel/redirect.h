@@ -34,13 +34,21 @@ struct Event {
         refused_listen,
         dropped_packet,
         refused_unix,
-        refused_option
+        refused_option,
+        // By the programs of the security module.
+        refused_foreign_socket,
+        refused_process,
+        refused_bpf,
+        refused_mount,
+        refused_cgroup
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
     int family = 0;
     int socket_type = 0;
     int protocol = 0;
+    pid_t other_process = 0;  // of refused_process: towards whom, and the signal, or 0
+    int signal = 0;
 };
 
 // What becomes of connects to a unix socket, and of datagrams to it.
@@ -83,6 +91,13 @@ public:
     [[nodiscard]] virtual std::vector<std::string> governed() const = 0;  // cgroup paths, for `status`
     // What this kernel or host lacks, in sentences; empty when nothing does.
     [[nodiscard]] virtual std::vector<std::string> degradations() const = 0;
+
+    // The programs of the kernel's security module (BPF LSM) hold agents where cgroups have no hooks.
+    [[nodiscard]] virtual bool has_guard() const = 0;
+    // What it lacks of them, in sentences; degradations() leaves these out, since settings may accept them.
+    [[nodiscard]] virtual std::vector<std::string> guard_lacks() const = 0;
+    // What this kernel lacks, by name, for each session's record: "lsm", "lsm/task_kill", "getpeername4".
+    [[nodiscard]] virtual std::vector<std::string> lacks() const = 0;
 
     // Units that come and go: "agent-*.service". Every cgroup of a matching name is governed as it appears (poll_events
     // watches), before systemd puts a process into it in practice, and in any case its earlier connections are cut.

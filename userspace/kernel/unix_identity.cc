@@ -14,6 +14,7 @@
 
 #include "base/unix_peer.h"
 #include "kernel/cgroup.h"
+#include "kernel/containment.h"
 #include "kernel/identity.h"
 
 namespace assent::kernel {
@@ -97,6 +98,12 @@ Result<assent_identity> identify_unix_peer(int accepted, const std::filesystem::
     const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
     who.start_time_ns = start_ticks_of(peer->pid) * (nanoseconds_per_second / per_second);
     read_program(peer->pid, who);
+    const auto powers = powers_of_process(peer->pid);
+    if (!powers) return std::unexpected(powers.error());
+    who.held = powers->capabilities;
+    who.bounding = powers->bounding_capabilities;
+    if (powers->has_no_new_privileges) who.flags |= ASSENT_NO_NEW_PRIVILEGES;
+    if (powers->has_filter) who.flags |= ASSENT_HAS_FILTER;
     // Still the same process: then everything above was of it.
     if (peer->has_ended()) return fail(Errc::denied, "its process has ended");
     return who;

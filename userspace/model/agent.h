@@ -22,8 +22,12 @@ struct Agent {
     pid_t pid = 0;
     uid_t uid = static_cast<uid_t>(-1);
     std::optional<uid_t> login_uid;
-    std::string exe;   // path as the daemon sees it; empty when it could not be read
-    std::string comm;  // 15 bytes at most, chosen by the agent
+    std::string exe;                          // path as the daemon sees it; empty when it could not be read
+    std::string comm;                         // 15 bytes at most, chosen by the agent
+    std::uint64_t capabilities = 0;           // permitted or effective on the host, one bit each
+    std::uint64_t bounding_capabilities = 0;  // what setuid programs could give it, unless:
+    bool has_no_new_privileges = false;
+    bool has_filter = false;          // of system calls (seccomp)
     std::uint64_t start_time_ns = 0;  // since boot; with pid it names the process for ever
 
     // What people call it: the run name, else the unit, else the cgroup path.

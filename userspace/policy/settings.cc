@@ -104,6 +104,22 @@ void decode_proxy(const YamlNode& node, Settings& settings, Reporter& report) {
     map.finish();
 }
 
+void decode_kernel(const YamlNode& node, Settings::Kernel& kernel, Reporter& report) {
+    MapReader map(node, "'kernel'", report);
+    if (const YamlNode* accept = map.optional("accept")) {
+        if (accept->kind != YamlNode::Kind::list || accept->items.empty())
+            report.mistake(accept->at, "'accept' has to be a list: no-lsm, root-agents, new-privileges");
+        for (const auto& item : accept->items) {
+            const auto choice =
+                read_choice(item, "what 'accept' names", {"no-lsm", "root-agents", "new-privileges"}, report);
+            if (choice == 0U) kernel.accepts_no_lsm = true;
+            if (choice == 1U) kernel.accepts_root_agents = true;
+            if (choice == 2U) kernel.accepts_new_privileges = true;
+        }
+    }
+    map.finish();
+}
+
 void decode_unix(const YamlNode& node, Settings::Unix& sockets, Reporter& report) {
     MapReader map(node, "'unix_sockets'", report);
     if (const YamlNode* unlisted = map.optional("unlisted"))
@@ -135,6 +151,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
         settings.unlisted_targets = static_cast<Settings::Unlisted>(choice.value_or(0));
     }
     if (const YamlNode* records = map.optional("records")) decode_records(*records, settings.records, report);
+    if (const YamlNode* kernel = map.optional("kernel")) decode_kernel(*kernel, settings.kernel, report);
     if (const YamlNode* sockets = map.optional("unix_sockets")) decode_unix(*sockets, settings.unix_sockets, report);
     if (const YamlNode* proxy = map.optional("proxy")) decode_proxy(*proxy, settings, report);
     if (const YamlNode* dns = map.optional("dns")) decode_dns(*dns, settings.dns, report);

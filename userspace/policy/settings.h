@@ -40,6 +40,12 @@ struct Settings {
         std::uint64_t reserve_bytes = 1ULL << 30U;  // below this much free space commands are denied
         std::chrono::hours retain{400 * 24};
     } records;
+    // What this host may lack; each is refused unless it is accepted here by name.
+    struct Kernel {
+        bool accepts_no_lsm = false;
+        bool accepts_root_agents = false;
+        bool accepts_new_privileges = false;
+    } kernel;
     // Extensions of the contract: what a host may need to change.
     struct Unix {
         bool others_pass = false;  // sockets that no target lists

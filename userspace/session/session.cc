@@ -57,6 +57,7 @@ void SessionImpl::open() {
     writer.raw("agent", agent_json(flow_.agent, agent_sets_)).member("asked_for", flow_.asked_for.to_text());
     writer.member("target", flow_.target.has_value() ? flow_.target->name : std::string());
     writer.member("policy_revision", policy_->revision()).member("policy_digest", to_hex(policy_->digest()));
+    if (!flow_.kernel_lacks.empty()) writer.strings("kernel_lacks", flow_.kernel_lacks);
     recorder_.tell(model::record_type::flow_opened, members);
     if (!flow_.credential_failure.empty()) tell_event("credential_failed", flow_.credential_failure);
     adapter_ = adapter_for(flow_, *this);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/digest.h"
 #include "model/address.h"
@@ -30,6 +31,7 @@ struct Flow {
     std::string id;  // of the session
     model::Agent agent;
     model::Endpoint asked_for;
+    std::vector<std::string> kernel_lacks;  // what the host's kernel cannot hold agents with; recorded
     std::optional<policy::Target> target;  // absent: unlisted, and the settings say what to do
     policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
     std::optional<Credential> credential;

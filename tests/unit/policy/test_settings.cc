@@ -50,6 +50,7 @@ decide: {users: [ana, root], groups: [dba]}
 unlisted_targets: hold
 unix_sockets: {unlisted: pass, datagrams: [/dev/log]}
 records: {durability: {writes: strict, reads: 250ms}, max_size: 5GiB, reserve: 512MiB, retain: 30d}
+kernel: {accept: [no-lsm, root-agents]}
 proxy: {ports: [880, 881], threads: 2}
 bpffs: /srv/bpf
 dns:
@@ -62,6 +63,8 @@ dns:
 )");
     ASSERT_TRUE(settings.has_value()) << all_mistakes(settings.error());
     EXPECT_EQ(settings->policies, "/srv/policies");
+    EXPECT_TRUE(settings->kernel.accepts_no_lsm && settings->kernel.accepts_root_agents);
+    EXPECT_FALSE(settings->kernel.accepts_new_privileges);
     EXPECT_EQ(settings->state, "/srv/state");
     EXPECT_EQ(settings->run, "/srv/run");
     EXPECT_EQ(settings->govern_slices, std::vector<std::string>{"assent.slice"});
@@ -119,6 +122,16 @@ TEST_F(SettingsFile, WhatIsLeftOutIsSafe) {
     };
     for (const auto* name : {"A", "AAAA", "CNAME", "PTR", "SRV"}) EXPECT_TRUE(has(name)) << name;
     for (const auto* name : {"NULL", "TXT", "AXFR", "ANY"}) EXPECT_FALSE(has(name)) << name;
+}
+
+TEST_F(SettingsFile, WhatAKernelLacksIsAcceptedByNameOnly) {
+    const auto settings = load("version: 1\n");
+    ASSERT_TRUE(settings.has_value());
+    EXPECT_FALSE(settings->kernel.accepts_no_lsm || settings->kernel.accepts_root_agents ||
+                 settings->kernel.accepts_new_privileges);
+    EXPECT_NE(mistakes("kernel: {accept: [no-lms]}\n"), "");
+    EXPECT_NE(mistakes("kernel: {accept: []}\n"), "");
+    EXPECT_NE(mistakes("kernel: {accept: no-lsm}\n"), "");
 }
 
 TEST_F(SettingsFile, ReadsMayBeStrict) {

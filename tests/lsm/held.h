@@ -1,0 +1,144 @@
+// What the tests of the programs of the kernel's security module share. They run with them and without: is_held() says
+// which.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "abi.h"
+#include "kernel/pins.h"
+#include "kernel/playground.h"
+#include "kernel/redirect.h"
+
+namespace assent::lsm_tests {
+
+using namespace kernel_tests;
+using Kind = kernel::Event::Kind;
+
+// A UDP socket outside: whoever gets something there went past assent.
+struct Outside {
+    Outside() : socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+        socklen_t size = 0;
+        auto storage = address_of("127.0.0.1", 0, size);
+        auto* address = reinterpret_cast<sockaddr*>(&storage);
+        EXPECT_EQ(::bind(socket.get(), address, size), 0);
+        EXPECT_EQ(::getsockname(socket.get(), address, &size), 0);
+        port = ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+    }
+    [[nodiscard]] bool has_received() const {
+        bool has_any = false;
+        char byte = 0;
+        while (::recv(socket.get(), &byte, 1, 0) >= 0) has_any = true;
+        return has_any;
+    }
+    [[nodiscard]] Fd connected() const {
+        Fd out(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(connect_to("127.0.0.1", port, out), "connected");
+        return out;
+    }
+    void answer(int to) const {
+        sockaddr_storage storage{};
+        socklen_t size = sizeof(storage);
+        auto* address = reinterpret_cast<sockaddr*>(&storage);
+        EXPECT_EQ(::getsockname(to, address, &size), 0);
+        EXPECT_EQ(::sendto(socket.get(), "a", 1, 0, address, size), 1);
+    }
+    Fd socket;
+    std::uint16_t port = 0;
+};
+
+// Made once for many tests: an emulated processor takes seconds to check the programs.
+struct Ground {
+    Ground() {
+        redirect = place.open();
+        place.listen();
+        EXPECT_TRUE(redirect->govern(place.governed()).has_value());
+    }
+    Playground place;
+    std::unique_ptr<kernel::Redirect> redirect;
+};
+
+inline std::unique_ptr<Ground>& shared_ground() {
+    static std::unique_ptr<Ground> ground;
+    return ground;
+}
+
+class Held : public ::testing::Test {
+protected:
+    Held() : ground(made()), place(ground.place), redirect(ground.redirect) {}
+    void SetUp() override {
+        std::ifstream in("/sys/kernel/security/lsm");
+        std::string modules;
+        std::getline(in, modules);
+        ASSERT_EQ(redirect->has_guard(), modules.find("bpf") != std::string::npos) << modules;
+        const auto lacks = redirect->guard_lacks();
+        ASSERT_EQ(redirect->has_guard(), lacks.empty()) << lacks.front();
+    }
+    static Ground& made() {
+        if (!shared_ground()) shared_ground() = std::make_unique<Ground>();
+        return *shared_ground();
+    }
+    static void TearDownTestSuite() { shared_ground().reset(); }
+    [[nodiscard]] bool is_held() const { return redirect->has_guard(); }
+    [[nodiscard]] std::string governed(const std::function<std::string()>& work) const {
+        return inside(place.governed(), work);
+    }
+    [[nodiscard]] bool was_told(Kind kind) const {
+        bool is_told = false;
+        EXPECT_TRUE(redirect->poll_events(100, [&](const kernel::Event& event) { is_told |= event.kind == kind; }));
+        return is_told;
+    }
+    // What the policy's side will write.
+    void close_unix(bool is_closed) const {
+        const Fd map(bpf_obj_get(kernel::Pins(place.bpffs()).map("guard").c_str()));
+        assent_guard settings{};
+        const std::uint32_t zero = 0;
+        ASSERT_EQ(bpf_map_lookup_elem(map.get(), &zero, &settings), 0);
+        settings.is_unix_closed = is_closed ? 1 : 0;
+        ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, &settings, BPF_ANY), 0);
+    }
+    void allow_unix(const std::string& name, bool is_abstract) const {
+        assent_unix_key key{};
+        if (is_abstract) {
+            key.name_size = static_cast<std::uint32_t>(name.size());
+            name.copy(key.name, sizeof(key.name));
+        } else {
+            struct stat status {};
+            ASSERT_EQ(::stat(name.c_str(), &status), 0);
+            key.inode = status.st_ino;
+            key.device = ::major(status.st_dev) << 20U | ::minor(status.st_dev);
+        }
+        const Fd map(bpf_obj_get(kernel::Pins(place.bpffs()).map("unix_sockets").c_str()));
+        const std::uint32_t present = 1;
+        ASSERT_EQ(bpf_map_update_elem(map.get(), &key, &present, BPF_ANY), 0);
+    }
+
+    Ground& ground;
+    Playground& place;
+    std::unique_ptr<kernel::Redirect>& redirect;
+    Outside outside;
+};
+
+// For tests that leave nothing as it was.
+class HeldAlone : public Held {
+protected:
+    void TearDown() override { shared_ground().reset(); }
+};
+
+}  // namespace assent::lsm_tests
