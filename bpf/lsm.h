@@ -3,6 +3,9 @@
 #ifndef ASSENT_LSM_H
 #define ASSENT_LSM_H
 
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "common.h"

@@ -179,11 +179,14 @@ Result<> Guard::govern(std::uint64_t cgroup_id, std::size_t depth) {
 
 void Guard::forget(std::uint64_t cgroup_id) { bpf_map_delete_elem(governed_map_, &cgroup_id); }
 
-Result<bool> Guard::repair(const Pins& pins) {
+Result<bool> Guard::repair(const Pins& pins, const Programs& programs) {
     const auto is_pinned = [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; };
     if (std::ranges::all_of(names_, is_pinned)) return false;
     names_.clear();
     links_.clear();
+    // A program that was attached once cannot be again.
+    if (const int error = load(programs, {}); error != 0)
+        return fail_errno("loading the programs of the security module", -error);
     if (auto attached = attach(); !attached) return std::unexpected(attached.error());
     if (auto pinned = pin(pins); !pinned) return std::unexpected(pinned.error());
     return true;

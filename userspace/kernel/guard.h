@@ -36,7 +36,7 @@ public:
     [[nodiscard]] Result<> govern(std::uint64_t cgroup_id, std::size_t depth);
     void forget(std::uint64_t cgroup_id);
     // Attaches them anew when somebody has unpinned some. True: that was needed.
-    [[nodiscard]] Result<bool> repair(const Pins& pins);
+    [[nodiscard]] Result<bool> repair(const Pins& pins, const Programs& programs);
 
 private:
     struct Close {

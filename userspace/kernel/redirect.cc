@@ -311,7 +311,7 @@ Result<std::vector<std::string>> KernelRedirect::check() {
             return std::unexpected(done.error());
     }
     drop_gone();
-    const auto is_held_again = guard_.repair(pins_);
+    const auto is_held_again = guard_.repair(pins_, programs_);
     if (!is_held_again) return std::unexpected(is_held_again.error());
     if (*is_held_again) repaired.push_back("programs of the security module were unpinned: attached again");
     return repaired;
