@@ -71,6 +71,7 @@ enum assent_event_kind {
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_DNS_ANSWER = 6,
     ASSENT_REFUSED_UNIX = 7,
+    ASSENT_REFUSED_OPTION = 8,  // setsockopt(); `protocol` is the option
 };
 
 struct assent_event {

@@ -21,7 +21,7 @@ option(ASSENT_FUZZ "Build the fuzzers as well (clang, with ASSENT_SANITIZE)" OFF
 
 add_library(assent_options INTERFACE)
 target_compile_options(assent_options INTERFACE
-    -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer
+    -Wall -Wextra -Wconversion -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror -fno-omit-frame-pointer
     -fstack-protector-strong -D_FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
 target_include_directories(assent_options INTERFACE ${CMAKE_SOURCE_DIR}/userspace ${CMAKE_SOURCE_DIR}/bpf)
 add_link_options(-Wl,-z,relro,-z,now)

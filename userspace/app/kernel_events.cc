@@ -34,6 +34,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "unix socket";
         case Kind::dns_answer:
             return "dns";
+        case Kind::refused_option:
+            return "option";
     }
     return "unknown";
 }

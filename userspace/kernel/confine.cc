@@ -18,6 +18,8 @@
 #include <cap-ng.h>
 #include <fmt/format.h>
 
+#include "kernel/own_domain.h"
+
 namespace assent::kernel {
 namespace {
 
@@ -105,6 +107,21 @@ Result<> refuse_families(const Filter& filter, int call) {
     return {};
 }
 
+Result<Filter> make_filter() {
+    Filter filter(seccomp_init(SCMP_ACT_ALLOW));
+    if (!filter) return fail(Errc::io, "making the system call filter failed");
+    // Another architecture's calls (32 bit, x32) have other numbers and would pass: none of them are taken.
+    if (const int done = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); done != 0)
+        return filter_failed(done);
+    for (const int call : {SCMP_SYS(socket), SCMP_SYS(socketpair)})
+        if (auto added = refuse_families(filter, call); !added) return std::unexpected(added.error());
+    for (const int call : {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(bpf),
+                           SCMP_SYS(perf_event_open), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
+                           SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd)})
+        if (auto added = refuse_call(filter, call, EPERM); !added) return std::unexpected(added.error());
+    return filter;
+}
+
 }  // namespace
 
 Result<Account> account_of(std::string_view user) {
@@ -147,19 +164,24 @@ Result<> check_standard_streams() {
 }
 
 Result<> filter_system_calls() {
-    const Filter filter(seccomp_init(SCMP_ACT_ALLOW));
-    if (!filter) return fail(Errc::io, "making the system call filter failed");
-    // Another architecture's calls (32 bit, x32) have other numbers and would pass: none of them are taken.
-    if (const int done = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); done != 0)
-        return filter_failed(done);
-    for (const int call : {SCMP_SYS(socket), SCMP_SYS(socketpair)})
-        if (auto added = refuse_families(filter, call); !added) return added;
-    for (const int call : {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(bpf),
-                           SCMP_SYS(perf_event_open), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-                           SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd)})
-        if (auto added = refuse_call(filter, call, EPERM); !added) return added;
-    if (const int done = seccomp_load(filter.get()); done != 0) return filter_failed(done);
+    const auto filter = make_filter();
+    if (!filter) return std::unexpected(filter.error());
+    if (const int done = seccomp_load(filter->get()); done != 0) return filter_failed(done);
     return {};
+}
+
+Result<> export_filter(int descriptor) {
+    const auto filter = make_filter();
+    if (!filter) return std::unexpected(filter.error());
+    if (const int done = seccomp_export_bpf(filter->get(), descriptor); done != 0) return filter_failed(done);
+    return {};
+}
+
+Result<bool> separate_from_others() {
+    const int error = assent_enter_own_domain();
+    if (error == EOPNOTSUPP || error == ENOSYS) return false;
+    if (error != 0) return fail_errno("entering a Landlock domain", error);
+    return true;
 }
 
 Result<> confine(const Account& account) {
@@ -168,6 +190,7 @@ Result<> confine(const Account& account) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("no_new_privs", errno);
     if (auto done = drop_capabilities(); !done) return done;
     if (auto done = check_standard_streams(); !done) return done;
+    if (const auto done = separate_from_others(); !done) return std::unexpected(done.error());
     if (auto done = filter_system_calls(); !done) return done;
     if (::close_range(3, ~0U, 0) != 0) return fail_errno("closing inherited descriptors", errno);
     return {};

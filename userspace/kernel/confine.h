@@ -31,8 +31,8 @@ struct Account {
 // Standard input, output and error must not be network sockets: they would have been opened outside. Errc::invalid names it.
 [[nodiscard]] Result<> check_standard_streams();
 
-// In this order: groups, gid and uid; no new privileges; no capabilities in any set; seccomp; inherited descriptors from 3
-// on are closed. After an error the process must end.
+// In this order: groups, gid and uid; no new privileges; no capabilities in any set; a Landlock domain of its own; seccomp;
+// inherited descriptors from 3 on are closed. After an error the process must end.
 [[nodiscard]] Result<> confine(const Account& account);
 
 // The system call filter alone: sockets of AF_INET, AF_INET6, AF_UNIX and AF_NETLINK's routing only (EAFNOSUPPORT), no
@@ -40,5 +40,12 @@ struct Account {
 // pidfd_getfd and the like: an ungoverned one of the same user has an open network), all EPERM; and no system calls of
 // another architecture (the process is killed).
 [[nodiscard]] Result<> filter_system_calls();
+// The same filter, not loaded, but written to a descriptor as the kernel's instructions (struct sock_filter).
+[[nodiscard]] Result<> export_filter(int descriptor);
+
+// No reaching into processes outside: ptrace, /proc/PID/mem (where an ungoverned process of the same user could be made to do
+// it all); with Linux 6.12 also signals and abstract unix sockets. False: this kernel has no Landlock, and nothing was done.
+// Before Linux 6.12 mounting is refused inside, also in namespaces of the process's own.
+[[nodiscard]] Result<bool> separate_from_others();
 
 }  // namespace assent::kernel

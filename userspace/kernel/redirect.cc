@@ -66,6 +66,8 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_socket;
         case ASSENT_REFUSED_LISTEN:
             return Event::Kind::refused_listen;
+        case ASSENT_REFUSED_OPTION:
+            return Event::Kind::refused_option;
         case ASSENT_DNS_ANSWER:
             return Event::Kind::dns_answer;
         case ASSENT_REFUSED_UNIX:

@@ -36,7 +36,8 @@ struct Event {
         refused_listen,
         dropped_packet,
         dns_answer,
-        refused_unix
+        refused_unix,
+        refused_option
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known

@@ -1,0 +1,151 @@
+// Every way around assent, as every kind of agent, must come to what the table of userspace/kernel/README.md says: the
+// documentation is the expectation.
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "kernel/around/battery.h"
+
+namespace assent::kernel_tests {
+namespace {
+
+struct Expected {
+    std::map<std::string, std::vector<std::string>> of_agent;  // what may come of it
+    std::string told;                                          // the kind of event that root's attempt gives; "" none
+    bool is_seen = false;
+};
+
+std::string trimmed(const std::string& text) {
+    const auto first = text.find_first_not_of(" `*");
+    if (first == std::string::npos) return {};
+    return text.substr(first, text.find_last_not_of(" `*") - first + 1);
+}
+
+std::vector<std::string> split(const std::string& text, const std::string& by) {
+    std::vector<std::string> out;
+    std::size_t from = 0;
+    for (auto to = text.find(by); to != std::string::npos; to = text.find(by, from)) {
+        out.push_back(trimmed(text.substr(from, to - from)));
+        from = to + by.size();
+    }
+    out.push_back(trimmed(text.substr(from)));
+    return out;
+}
+
+// Rows are `| way | what | root | user | run | told as | closed by |`.
+std::map<std::string, Expected> read_table() {
+    std::ifstream file(ASSENT_SOURCE_DIR "/userspace/kernel/README.md");
+    std::map<std::string, Expected> out;
+    for (std::string line; std::getline(file, line);) {
+        const auto cells = split(line, "|");
+        if (!line.starts_with("| `") || cells.size() < 8) continue;
+        Expected expected;
+        expected.of_agent["root"] = split(cells[3], " or ");
+        expected.of_agent["user"] = split(cells[4], " or ");
+        expected.of_agent["run"] = split(cells[5], " or ");
+        expected.told = cells[6];
+        out.emplace(cells[1], std::move(expected));
+    }
+    return out;
+}
+
+std::string name_of(kernel::Event::Kind kind) {
+    using Kind = kernel::Event::Kind;
+    static const std::map<Kind, std::string> names{
+        {Kind::refused_connect, "connect"}, {Kind::refused_send, "send"},     {Kind::refused_bind, "bind"},
+        {Kind::refused_socket, "socket"},   {Kind::refused_listen, "listen"}, {Kind::dropped_packet, "packet"},
+        {Kind::refused_option, "option"}};
+    const auto found = names.find(kind);
+    return found == names.end() ? "other" : found->second;
+}
+
+std::string told_as(const Attempt& attempt) {
+    std::string out;
+    for (const auto& event : attempt.events) out += (out.empty() ? "" : " ") + name_of(event.kind);
+    return out;
+}
+
+std::string outcome(const Attempt& attempt) {
+    if (attempt.result == "redirected") return "to assent";
+    if (attempt.result != "refused") return attempt.result;
+    return attempt.signal != 0 ? "killed" : attempt.error;
+}
+
+std::string shown(const Attempt& attempt) {
+    return fmt::format("{} as {}, IPv{}: {} ({} {}), told as '{}'", attempt.way, attempt.agent, attempt.family,
+                       outcome(attempt), attempt.stage, attempt.error, told_as(attempt));
+}
+
+// Whether this kernel can do it at all, which root outside of any governed cgroup has shown.
+bool is_possible(const std::vector<Attempt>& attempts, const Attempt& attempt) {
+    return std::ranges::any_of(attempts, [&](const Attempt& other) {
+        return other.agent == "outside" && other.way == attempt.way && other.family == attempt.family &&
+               (other.result == "leaks" || other.result == "opens" || other.result == "redirected");
+    });
+}
+
+class Around : public ::testing::Test {
+protected:
+    void check(const std::vector<Attempt>& attempts, bool is_control_needed) {
+        for (const auto& attempt : attempts) {
+            // For whoever keeps the table: all of it as it came out here.
+            if (std::getenv("AROUND_SHOW") != nullptr)
+                fmt::print("{} {} {} {}: {} {}\n", attempt.way, attempt.agent, attempt.family, outcome(attempt), attempt.stage,
+                           told_as(attempt));
+            if (attempt.agent == "outside") continue;
+            const auto found = expected_.find(attempt.way);
+            EXPECT_NE(found, expected_.end()) << attempt.way << " is not in the table of userspace/kernel/README.md";
+            if (found == expected_.end()) continue;
+            found->second.is_seen = true;
+            if (is_control_needed && !is_possible(attempts, attempt)) {
+                EXPECT_TRUE(attempt.result == "refused" || attempt.result == "dropped") << shown(attempt);
+                continue;
+            }
+            const auto& allowed = found->second.of_agent.at(attempt.agent);
+            EXPECT_NE(std::ranges::find(allowed, outcome(attempt)), allowed.end()) << shown(attempt);
+            const auto& told = found->second.told;
+            if (attempt.agent == "root" && !told.empty())
+                EXPECT_NE(told_as(attempt).find(told), std::string::npos) << shown(attempt);
+            for (const auto& event : attempt.events) EXPECT_EQ(name_of(event.kind), told) << shown(attempt);
+        }
+    }
+    std::vector<Attempt> attempts(const std::string& only, const std::string& agents) {
+        const Playground place;
+        const auto redirect = place.open();
+        EXPECT_TRUE(redirect->govern(place.governed()).has_value());
+        return run_battery(place, *redirect, only, agents);
+    }
+
+    std::map<std::string, Expected> expected_ = read_table();
+};
+
+TEST_F(Around, every_way_comes_to_what_the_table_says) {
+    const auto tried = attempts("", "outside,root,user,run");
+    EXPECT_GT(tried.size(), 600U);
+    check(tried, true);
+    // Those that show that the battery itself works.
+    for (const std::string way : {"tcp", "udp", "raw-icmp", "packet-raw", "mptcp", "uring", "inherited", "inbound-tcp"})
+        EXPECT_TRUE(is_possible(tried, *std::ranges::find(tried, way, &Attempt::way))) << way;
+    for (const auto& way : breaking_ways()) expected_[way].is_seen = true;
+    for (const auto& [way, expected] : expected_) EXPECT_TRUE(expected.is_seen) << way << " is only in the table";
+}
+
+TEST_F(Around, ways_that_take_away_what_holds_agents) {
+    for (const auto& way : breaking_ways()) {
+        const auto control = attempts(way, "outside");
+        for (const std::string agent : {"root", "user", "run"}) {
+            auto tried = attempts(way, agent);
+            ASSERT_EQ(tried.size(), 1U) << way;
+            tried.insert(tried.end(), control.begin(), control.end());
+            check(tried, true);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace assent::kernel_tests
