@@ -43,9 +43,9 @@ struct Account {
 // The same filter, not loaded, but written to a descriptor as the kernel's instructions (struct sock_filter).
 [[nodiscard]] Result<> export_filter(int descriptor);
 
-// No reaching into processes outside: ptrace, /proc/PID/mem (where an ungoverned process of the same user could be made to do
-// it all); with Linux 6.12 also signals and abstract unix sockets. False: this kernel has no Landlock, and nothing was done.
-// Before Linux 6.12 mounting is refused inside, also in namespaces of the process's own.
+// No reaching into processes outside: ptrace, /proc/PID/mem (where an ungoverned process of the same user could be made to
+// do it all); with Linux 6.12 also signals and abstract unix sockets. False: this kernel has no Landlock, and nothing was
+// done. Before Linux 6.12 mounting is refused inside, also in namespaces of the process's own.
 [[nodiscard]] Result<bool> separate_from_others();
 
 }  // namespace assent::kernel

@@ -16,9 +16,9 @@ struct assent_landlock_rules {
     unsigned long long handled_ports;
     unsigned long long scoped;
 };
-#define ASSENT_LANDLOCK_SCOPES 3ULL        // 1: abstract unix sockets, 2: signals
-#define ASSENT_LANDLOCK_SCOPES_SINCE 6     // version of Landlock's interface
-#define ASSENT_LANDLOCK_FIRST_SIZE 8       // of the structure in its first version
+#define ASSENT_LANDLOCK_SCOPES 3ULL     // 1: abstract unix sockets, 2: signals
+#define ASSENT_LANDLOCK_SCOPES_SINCE 6  // version of Landlock's interface
+#define ASSENT_LANDLOCK_FIRST_SIZE 8    // of the structure in its first version
 
 // For a process with no_new_privs. 0; EOPNOTSUPP or ENOSYS: this kernel has no Landlock, and nothing was done; or an errno.
 static inline int assent_enter_own_domain(void) {

@@ -30,9 +30,11 @@ static int confine(void* context) {
 static void print_json(const struct around_row* row, void* context) {
     (void)context;
     const char* error = row->error == 0 ? "" : strerrorname_np(row->error);
-    printf("{\"way\":\"%s\",\"what\":\"%s\",\"agent\":\"%s\",\"family\":%d,\"result\":\"%s\",\"stage\":\"%s\",\"errno\":\"%s\",",
-           row->way, row->what, around_agent_name(row->agent), row->family, around_result(row), row->stage,
-           error == NULL ? "unknown" : error);
+    printf(
+        "{\"way\":\"%s\",\"what\":\"%s\",\"agent\":\"%s\",\"family\":%d,\"result\":\"%s\",\"stage\":\"%s\",\"errno\":\"%"
+        "s\",",
+        row->way, row->what, around_agent_name(row->agent), row->family, around_result(row), row->stage,
+        error == NULL ? "unknown" : error);
     printf("\"signal\":%d,\"arrived\":%s,\"redirected\":%s,\"opened\":%s,\"cgroup_id\":%llu}\n", row->signal,
            row->has_arrived ? "true" : "false", row->is_redirected ? "true" : "false", row->has_opened ? "true" : "false",
            row->cgroup_id);
@@ -66,10 +68,11 @@ static unsigned read_agents(const char* text) {
 }
 
 static int usage(void) {
-    fputs("usage: assent_around --cgroup FOLDER --cgroup-root FOLDER --ports PORT,… [--bpffs FOLDER]\n"
-          "                     [--agents outside,root,user,run] [--only WAY] [--json]\n"
-          "       assent_around --breaking    prints the ways that have to be tried alone\n",
-          stderr);
+    fputs(
+        "usage: assent_around --cgroup FOLDER --cgroup-root FOLDER --ports PORT,… [--bpffs FOLDER]\n"
+        "                     [--agents outside,root,user,run] [--only WAY] [--json]\n"
+        "       assent_around --breaking    prints the ways that have to be tried alone\n",
+        stderr);
     return 2;
 }
 
@@ -77,9 +80,9 @@ int main(int argc, char** argv) {
     unsigned short ports[16];
     struct around_options options = {.ports = ports, .agents = 15, .confine = confine, .seen = print_line};
     static const struct option names[] = {
-        {"cgroup", 1, NULL, 'c'}, {"cgroup-root", 1, NULL, 'r'}, {"ports", 1, NULL, 'p'}, {"bpffs", 1, NULL, 'b'},
-        {"agents", 1, NULL, 'a'}, {"only", 1, NULL, 'o'},        {"json", 0, NULL, 'j'},  {"breaking", 0, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"cgroup", 1, NULL, 'c'}, {"cgroup-root", 1, NULL, 'r'}, {"ports", 1, NULL, 'p'},
+        {"bpffs", 1, NULL, 'b'},  {"agents", 1, NULL, 'a'},      {"only", 1, NULL, 'o'},
+        {"json", 0, NULL, 'j'},   {"breaking", 0, NULL, 'l'},    {NULL, 0, NULL, 0},
     };
     for (int letter = 0; (letter = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (letter == 'c') options.cgroup = optarg;

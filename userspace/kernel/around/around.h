@@ -1,5 +1,5 @@
-// The ways around assent that an agent may try, each tried for real: every way is one small function, run in a process of its
-// own in a governed cgroup, as one kind of agent, against another host that says what reached it. That host is a network
+// The ways around assent that an agent may try, each tried for real: every way is one small function, run in a process of
+// its own in a governed cgroup, as one kind of agent, against another host that says what reached it. That host is a network
 // namespace at the end of a pair of interfaces, and this end is a new namespace too: nothing leaves the machine, and nothing
 // is left when the process ends. Plain C that needs the C library alone, so that the same battery runs in a bare machine.
 #ifndef ASSENT_AROUND_H
@@ -25,28 +25,28 @@ struct around_row {
     const char* way;
     const char* what;  // for people
     enum around_agent agent;
-    int family;          // 4, 6; 0: the way has none
-    int error;           // the errno that the agent saw; 0: none
-    char stage[24];      // the call that gave it, or the last one that worked
-    int signal;          // that ended the agent; 0: none
-    bool has_arrived;    // bytes were seen outside, or came in from there
-    bool is_redirected;  // the proxy's listener took a connection
-    bool has_opened;     // something that leads outside was opened, though no bytes were shown to go there
+    int family;                    // 4, 6; 0: the way has none
+    int error;                     // the errno that the agent saw; 0: none
+    char stage[24];                // the call that gave it, or the last one that worked
+    int signal;                    // that ended the agent; 0: none
+    bool has_arrived;              // bytes were seen outside, or came in from there
+    bool is_redirected;            // the proxy's listener took a connection
+    bool has_opened;               // something that leads outside was opened, though no bytes were shown to go there
     unsigned long long cgroup_id;  // its own, so that the kernel's events can be told apart
 };
 
 struct around_options {
-    const char* cgroup;            // folder of the governed cgroup: each attempt runs in a child of it that is removed again
-    const char* cgroup_root;       // where cgroup 2 is mounted
-    const char* bpffs;             // where assent's links are pinned; NULL: those ways are left out
-    const unsigned short* ports;   // of the proxy: around_run() listens on them, on the loopback addresses
+    const char* cgroup;           // folder of the governed cgroup: each attempt runs in a child of it that is removed again
+    const char* cgroup_root;      // where cgroup 2 is mounted
+    const char* bpffs;            // where assent's links are pinned; NULL: those ways are left out
+    const unsigned short* ports;  // of the proxy: around_run() listens on them, on the loopback addresses
     size_t port_count;
-    unsigned agents;               // bits: 1 << AROUND_ROOT and so on
-    const char* only;              // one way by name. NULL: all of them but those that break what holds the agents
-    bool is_users_host;            // leave out what could do harm to others if it works
-    int (*confine)(void* context); // of AROUND_RUN: filters system calls; 0 or an errno
+    unsigned agents;                // bits: 1 << AROUND_ROOT and so on
+    const char* only;               // one way by name. NULL: all of them but those that break what holds the agents
+    bool is_users_host;             // leave out what could do harm to others if it works
+    int (*confine)(void* context);  // of AROUND_RUN: filters system calls; 0 or an errno
     void (*seen)(const struct around_row* row, void* context);
-    void* context;                 // of both
+    void* context;  // of both
 };
 
 // Tries them, one after the other, and gives each row to options->seen. The calling process must be root, have one thread,

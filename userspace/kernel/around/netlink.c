@@ -105,8 +105,7 @@ int address_change(const char* interface, const char* address, int prefix, bool 
                                    .ifa_prefixlen = (unsigned char)prefix,
                                    .ifa_flags = IFA_F_NODAD,
                                    .ifa_index = if_nametoindex(interface)};
-    struct request request =
-        begin(is_added ? RTM_NEWADDR : RTM_DELADDR, is_added ? NLM_F_CREATE : 0, &head, sizeof(head));
+    struct request request = begin(is_added ? RTM_NEWADDR : RTM_DELADDR, is_added ? NLM_F_CREATE : 0, &head, sizeof(head));
     add(&request, IFA_LOCAL, bytes, size);
     add(&request, IFA_ADDRESS, bytes, size);
     return send_request(&request);
@@ -148,8 +147,7 @@ int leave_by(const char* from, const char* to) {
     struct rtattr* first = add(&filter, 1, NULL, 0);
     add(&filter, TCA_ACT_KIND, "mirred", 7);
     struct rtattr* settings = add(&filter, TCA_ACT_OPTIONS, NULL, 0);
-    const struct tc_mirred redirect = {
-        .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = if_nametoindex(to)};
+    const struct tc_mirred redirect = {.action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = if_nametoindex(to)};
     add(&filter, TCA_MIRRED_PARMS, &redirect, sizeof(redirect));
     close_nest(&filter, settings);
     close_nest(&filter, first);

@@ -18,17 +18,14 @@
 
 #define ATTEMPT_MS 3000
 
-static const struct way* const tables[] = {ways_of_tcp,     ways_of_udp,     ways_of_sockets,
-                                           ways_of_rings,   ways_of_others_sockets, ways_of_cgroups,
-                                           ways_of_inbound, ways_of_local,   ways_of_processes,
-                                           ways_of_kernel};
+static const struct way* const tables[] = {
+    ways_of_tcp,     ways_of_udp,     ways_of_sockets, ways_of_rings,     ways_of_others_sockets,
+    ways_of_cgroups, ways_of_inbound, ways_of_local,   ways_of_processes, ways_of_kernel};
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static void report(const struct attempt* attempt, int error) {
-    struct report out = {.is_final = true,
-                         .has_opened = attempt->has_opened,
-                         .has_received = attempt->has_received,
-                         .error = error};
+    struct report out = {
+        .is_final = true, .has_opened = attempt->has_opened, .has_received = attempt->has_received, .error = error};
     snprintf(out.stage, sizeof(out.stage), "%s", attempt->stage == NULL ? "" : attempt->stage);
     _exit(write(REPORT_DESCRIPTOR, &out, sizeof(out)) == sizeof(out) ? 0 : 1);
 }
@@ -45,6 +42,8 @@ static bool become(enum around_agent agent, const struct around_options* options
 }
 
 static void be_agent(const struct way* way, struct attempt* attempt, enum around_agent agent, int members) {
+    // One group with its helpers: those that stay root could not be ended by the death of a parent who is not.
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     if (way->prepare != NULL) {
@@ -112,8 +111,7 @@ static int make_cgroup(const struct around_options* options, enum around_agent a
     return open(members, O_WRONLY | O_CLOEXEC);
 }
 
-static int try_one(struct world* world, const struct way* way, enum around_agent agent, int family,
-                   struct around_row* row) {
+static int try_one(struct world* world, const struct way* way, enum around_agent agent, int family, struct around_row* row) {
     char folder[512];
     const int members = make_cgroup(world->ground.options, agent, folder, sizeof(folder), row);
     int ends[2];
@@ -128,10 +126,11 @@ static int try_one(struct world* world, const struct way* way, enum around_agent
         if (dup2(ends[1], REPORT_DESCRIPTOR) < 0) _exit(1);
         be_agent(way, &attempt, agent, members);
     }
+    setpgid(child, child);
     close(ends[1]);
     close(members);
     listen_to(world, ends[0], family, row);
-    kill(child, SIGKILL);
+    kill(-child, SIGKILL);
     int status = 0;
     if (waitpid(child, &status, 0) < 0) return errno;
     close(ends[0]);

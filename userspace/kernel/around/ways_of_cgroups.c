@@ -35,8 +35,7 @@ static int into_a_child(struct attempt* attempt) {
 static int born_elsewhere(struct attempt* attempt) {
     const int folder = open(attempt->ground->options->cgroup_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return failed(attempt, "open");
-    struct clone_args arguments = {
-        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned long long)folder};
+    struct clone_args arguments = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned long long)folder};
     const long child = syscall(SYS_clone3, &arguments, sizeof(arguments));
     if (child < 0) return failed(attempt, "clone3");
     if (child == 0) _exit(send_out(attempt));

@@ -26,8 +26,7 @@ static int call_bpf(enum bpf_cmd command, union bpf_attr* attributes) {
 }
 
 static int make_map(struct attempt* attempt) {
-    union bpf_attr attributes = {
-        .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+    union bpf_attr attributes = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
     if (call_bpf(BPF_MAP_CREATE, &attributes) < 0) return failed(attempt, "bpf");
     attempt->stage = "bpf";
     attempt->has_opened = true;
@@ -92,7 +91,9 @@ static int unpin(struct attempt* attempt) {
     char folder[256];
     snprintf(folder, sizeof(folder), "%s/assent/governed", attempt->ground->options->bpffs);
     const int error = remove_below(attempt, folder, 1);
-    return error != 0 ? error : send_out(attempt);
+    if (error != 0) return error;
+    usleep(200000);  // the kernel lets go of them a moment later
+    return send_out(attempt);
 }
 
 static int unmount_pins(struct attempt* attempt) {
@@ -205,8 +206,8 @@ const struct way ways_of_kernel[] = {
     {"unpin", "removing the pins", unpin, NULL, ONCE | BREAKS | OTHERS | PINNED, NULL},
     {"unmount", "unmounting the BPF file system", unmount_pins, NULL, ONCE | BREAKS | OTHERS | PINNED, NULL},
     {"route-loopback", "routing loopback addresses out of the host", route_loopback_out, NULL, ONCE | BREAKS, NULL},
-    {"redirect-loopback", "redirecting what loopback carries out of the host (tc)", lead_loopback_out, NULL,
-     ONCE | BREAKS, NULL},
+    {"redirect-loopback", "redirecting what loopback carries out of the host (tc)", lead_loopback_out, NULL, ONCE | BREAKS,
+     NULL},
     {"tun", "packets by a TUN device, routed on", tunnel_device, NULL, ONCE | BREAKS, NULL},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,9 +33,7 @@ static int hold_connected_tcp(struct attempt* attempt) {
     return hold(attempt, out);
 }
 
-static int hold_raw(struct attempt* attempt) {
-    return hold(attempt, socket(attempt->family, SOCK_RAW, IPPROTO_UDP));
-}
+static int hold_raw(struct attempt* attempt) { return hold(attempt, socket(attempt->family, SOCK_RAW, IPPROTO_UDP)); }
 
 static int say_on_held(struct attempt* attempt) { return say(attempt, attempt->held); }
 
@@ -66,9 +65,9 @@ static struct msghdr message_of(struct iovec* piece, union descriptor_message* c
 }
 
 static struct place giver_place(const struct attempt* attempt) {
-    char name[64];
-    snprintf(name, sizeof(name), "assent-giver-%s", strrchr(attempt->own_cgroup, '/') + 1);
-    return unix_place(name, true);
+    char path[100];
+    snprintf(path, sizeof(path), "%s-%s", attempt->ground->unix_path, strrchr(attempt->own_cgroup, '/') + 1);
+    return unix_place(path, false);
 }
 
 // A helper outside the cgroup that gives a connected socket to whoever asks.
@@ -76,6 +75,7 @@ static int start_giver(struct attempt* attempt) {
     const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
     const struct place place = giver_place(attempt);
     if (bind(listener, at(&place), place.size) != 0 || listen(listener, 1) != 0) return failed(attempt, "prepare");
+    if (chmod(((const struct sockaddr_un*)&place.address)->sun_path, 0777) != 0) return failed(attempt, "prepare");
     const pid_t child = fork();
     if (child != 0) {
         close(listener);

@@ -33,10 +33,9 @@ static int open_ring(struct attempt* attempt, struct ring* out, unsigned flags) 
     out->descriptor = (int)syscall(SYS_io_uring_setup, 4, &out->parameters);
     if (out->descriptor < 0) return failed(attempt, "io_uring_setup");
     const struct io_uring_params* made = &out->parameters;
-    out->indexes =
-        map_ring(out->descriptor, made->sq_off.array + made->sq_entries * sizeof(unsigned), IORING_OFF_SQ_RING);
-    out->completions = map_ring(out->descriptor, made->cq_off.cqes + made->cq_entries * sizeof(struct io_uring_cqe),
-                                IORING_OFF_CQ_RING);
+    out->indexes = map_ring(out->descriptor, made->sq_off.array + made->sq_entries * sizeof(unsigned), IORING_OFF_SQ_RING);
+    out->completions =
+        map_ring(out->descriptor, made->cq_off.cqes + made->cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_CQ_RING);
     out->entries = map_ring(out->descriptor, made->sq_entries * sizeof(struct io_uring_sqe), (long long)IORING_OFF_SQES);
     if (out->indexes == MAP_FAILED || out->completions == MAP_FAILED || out->entries == MAP_FAILED)
         return failed(attempt, "mmap");
@@ -111,10 +110,8 @@ static int sending(struct attempt* attempt) {
     if (socket < 0) return errno;
     struct place to = far_place(attempt, FAR_PORT);
     struct iovec piece = {.iov_base = MARK, .iov_len = MARK_SIZE};
-    const struct msghdr message = {
-        .msg_name = &to.address, .msg_namelen = to.size, .msg_iov = &piece, .msg_iovlen = 1};
-    const struct io_uring_sqe entry = {
-        .opcode = IORING_OP_SENDMSG, .fd = socket, .addr = (unsigned long)&message, .len = 1};
+    const struct msghdr message = {.msg_name = &to.address, .msg_namelen = to.size, .msg_iov = &piece, .msg_iovlen = 1};
+    const struct io_uring_sqe entry = {.opcode = IORING_OP_SENDMSG, .fd = socket, .addr = (unsigned long)&message, .len = 1};
     return told(attempt, "sendmsg", operate(&ring, &entry));
 }
 

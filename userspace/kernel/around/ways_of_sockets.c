@@ -59,9 +59,7 @@ static int opened_and_sent(struct attempt* attempt, int type, int protocol) {
     return type == SOCK_RAW || type == SOCK_DGRAM ? throw_at(attempt, socket, &to) : reach(attempt, socket, &to);
 }
 
-int send_by_kind(struct attempt* attempt) {
-    return opened_and_sent(attempt, attempt->kind->type, attempt->kind->protocol);
-}
+int send_by_kind(struct attempt* attempt) { return opened_and_sent(attempt, attempt->kind->type, attempt->kind->protocol); }
 
 int open_of_kind(struct attempt* attempt) {
     if (open_socket(attempt, attempt->kind->domain, attempt->kind->type, attempt->kind->protocol) < 0) return errno;
@@ -85,8 +83,8 @@ static int raw_with_header(struct attempt* attempt) {
     memcpy(packet.mark, MARK, MARK_SIZE);
     const struct place to = far_place(attempt, 0);
     const bool is_v6 = attempt->family == AF_INET6;
-    if (sendto(socket, is_v6 ? (const void*)packet.mark : &packet, is_v6 ? MARK_SIZE : sizeof(packet), 0, at(&to),
-               to.size) < 0)
+    if (sendto(socket, is_v6 ? (const void*)packet.mark : &packet, is_v6 ? MARK_SIZE : sizeof(packet), 0, at(&to), to.size) <
+        0)
         return failed(attempt, "sendto");
     attempt->stage = "sendto";
     return 0;
@@ -108,10 +106,8 @@ static int ping(struct attempt* attempt) {
 static int packet_sent(struct attempt* attempt, int type) {
     const int socket = open_socket(attempt, AF_PACKET, type, 0);
     if (socket < 0) return errno;
-    struct sockaddr_ll to = {.sll_family = AF_PACKET,
-                             .sll_protocol = htons(ETH_P_802_EX1),
-                             .sll_ifindex = near_index(),
-                             .sll_halen = 6};
+    struct sockaddr_ll to = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_802_EX1), .sll_ifindex = near_index(), .sll_halen = 6};
     memcpy(to.sll_addr, far_mac, sizeof(far_mac));
     unsigned char frame[64] = {0};
     size_t size = 0;

@@ -1,6 +1,7 @@
 #include "around/world.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -67,9 +68,8 @@ static int open_far_side(struct world* world) {
     if (error == 0) error = listener_at("::", 53, world->far, &world->far_count);
     if (error != 0) return error;
     world->sniffer = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
-    const struct sockaddr_ll here = {.sll_family = AF_PACKET,
-                                     .sll_protocol = htons(ETH_P_ALL),
-                                     .sll_ifindex = (int)if_nametoindex(FAR_INTERFACE)};
+    const struct sockaddr_ll here = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(FAR_INTERFACE)};
     if (world->sniffer < 0 || bind(world->sniffer, (const struct sockaddr*)&here, sizeof(here)) != 0) return errno;
     return 0;
 }
@@ -151,7 +151,11 @@ void world_end(struct world* world) {
         waitpid(processes[i], NULL, 0);
     }
     if (world->folder[0] == '\0') return;
-    unlink(world->ground.unix_path);
+    // Those of attempts as well.
+    DIR* listing = opendir(world->folder);
+    for (const struct dirent* entry = listing ? readdir(listing) : NULL; entry != NULL; entry = readdir(listing))
+        unlinkat(dirfd(listing), entry->d_name, 0);
+    if (listing != NULL) closedir(listing);
     rmdir(world->folder);
 }
 

@@ -9,7 +9,7 @@
 struct world {
     struct ground ground;
     int near_namespace;
-    int sniffer;  // all that comes in at the other host
+    int sniffer;                   // all that comes in at the other host
     int far[LISTENERS_MAXIMUM];    // listen on the other host
     int local[LISTENERS_MAXIMUM];  // on this one, not the proxy; unix sockets as well
     int proxy[LISTENERS_MAXIMUM];
