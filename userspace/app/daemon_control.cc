@@ -85,6 +85,7 @@ json Daemon::describe() const {
     degradations.insert(degradations.end(), lacks_.begin(), lacks_.end());
     answer["degradations"] = degradations;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
+    answer["attempts"] = events_->describe_attempts();
     answer["ports"] = ports_;
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;
