@@ -35,10 +35,10 @@ class Attempts(harness.EndToEnd):
             datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             join = struct.pack("4s4s", socket.inet_aton("239.1.2.3"), socket.inet_aton("127.0.0.1"))
             say(send=tried(lambda: datagram.sendto(b"x", ("192.0.2.77", 443))),
-                ping=tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)),
+                multipath=tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)),
                 join=tried(lambda: datagram.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, join)))
         """, name="nightly")
-        self.assertEqual(said, {each: "Operation not permitted" for each in ("send", "ping", "join")})
+        self.assertEqual(said, {each: "Operation not permitted" for each in ("send", "multipath", "join")})
         shown = throwaway.wait_until(lambda: self.attempts("nightly"), 10, "the attempts in status")
         self.assertLessEqual({"send": 1, "socket": 1, "option": 1}.items(), shown["kinds"].items())
         self.assertGreaterEqual(shown["count"], 3)
