@@ -48,6 +48,7 @@ _assent() {
         replay) words="$(_assent_sessions) --follow --folder $common" ;;
         search) words="--since --until --session --agent --target --verdict --limit --folder $common" ;;
         verify) words="--folder --key --checkpoint $common" ;;
+        doctor) words="--attack $common" ;;
         detach) words="--reason $common" ;;
         policy)
             case $sub in

@@ -91,6 +91,7 @@ json Daemon::describe() const {
     answer["degradations"] = degradations;
     answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
+    answer["attempts"] = events_->describe_attempts();
     answer["ports"] = ports_;
     answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();

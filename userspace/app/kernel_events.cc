@@ -84,16 +84,19 @@ void KernelEvents::run() {
         next = std::chrono::steady_clock::now() + 1s;
         look_after();
     }
+    record_left_out(true);
 }
 
 void KernelEvents::attempt(const kernel::Event& event) {
-    if (!attempts_.admits(event.agent.cgroup_id, std::chrono::steady_clock::now())) return;
     model::Agent agent = event.agent;
     parts_.complete_agent(agent);
+    const auto address = event.address.to_text();
+    const auto now = std::chrono::steady_clock::now();
+    if (!attempts_.count(agent, name_of(event.kind), address, now, system_clock().wall())) return;
     std::string members;
     JsonWriter writer(members);
     writer.member("what", name_of(event.kind));
-    describe(writer, agent).member("address", event.address.to_text());
+    describe(writer, agent).member("address", address);
     if (event.kind == kernel::Event::Kind::refused_process)
         writer.member("other_pid", event.other_process).member("signal", event.signal);
     else
@@ -112,8 +115,9 @@ void KernelEvents::look_after() {
             record(model::record_type::degraded, members);
         }
     }
+    record_left_out(false);
     const auto lost = parts_.redirect.lost_events();
-    const std::uint64_t count = attempts_.take_left_out() + lost - lost_before_;
+    const std::uint64_t count = lost - lost_before_;
     lost_before_ = lost;
     if (count != 0) {
         std::string members;
@@ -122,6 +126,19 @@ void KernelEvents::look_after() {
     }
     kept_.retry(parts_.records);
     parts_.every_second();
+}
+
+void KernelEvents::record_left_out(bool is_last) {
+    for (const auto& left_out : attempts_.take_left_out(std::chrono::steady_clock::now(), is_last)) {
+        std::string members;
+        JsonWriter writer(members);
+        writer.member("left_out", left_out.count);
+        if (left_out.cgroup_id != 0)
+            writer.member("agent", left_out.agent)
+                .member("cgroup", left_out.cgroup_path)
+                .member("cgroup_id", left_out.cgroup_id);
+        record(model::record_type::attempt, members);
+    }
 }
 
 void KernelEvents::record(std::string_view type, const std::string& members) {

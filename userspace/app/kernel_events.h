@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "app/attempts.h"
 #include "app/rate_limit.h"
 #include "base/limits.h"
 #include "kernel/redirect.h"
@@ -36,6 +37,8 @@ public:
     void stop();
     // After stop(): how many records the log did not take.
     [[nodiscard]] std::size_t kept_count() const noexcept { return kept_.count(); }
+    // What agents have tried, for `assent status`. Thread: any.
+    [[nodiscard]] nlohmann::json describe_attempts() const { return attempts_.describe(); }
     // The policy is new: its targets' names are looked up soon. Thread: any.
     void look_up_names() { is_lookup_wanted_ = true; }
 
@@ -43,11 +46,12 @@ private:
     void run();
     void attempt(const kernel::Event& event);
     void look_after();
+    void record_left_out(bool is_last);
     void record(std::string_view type, const std::string& members);
 
     Parts parts_;
     model::KeptRecords kept_{limits::records_kept};  // its thread only
-    RateLimit attempts_{10, 200};
+    Attempts attempts_;
     std::uint64_t lost_before_ = 0;
     std::atomic<bool> is_stopping_ = false;
     std::atomic<bool> is_lookup_wanted_ = false;

@@ -14,7 +14,8 @@ struct StatusSource {
     // What `assent status` shows. Thread: any, several at once. Members, all of them optional:
     //   pid, version, since (RFC 3339), observe: [texts], policy: {revision, digest, files, not_loaded: [texts], loaded (RFC
     //   3339)}, governed: [cgroup paths], flows, sessions, holds_waiting, records: {is_available, why, records, size_bytes,
-    //   segments, last_checkpoint}, degradations: [sentences], accepted: [sentences]
+    //   segments, last_checkpoint}, degradations: [sentences], accepted: [sentences],
+    //   attempts: [{agent, cgroup, cgroup_id, count, kinds, recorded, last, last_what, last_address}]
     std::function<nlohmann::json()> describe;
     // Ends a session by its id (or a beginning of it that fits one only); gives the whole id. `by` and `reason` are told to
     // the agent and recorded with the session.

@@ -1,9 +1,12 @@
 // assent doctor: what this kernel can do and what agents can still open, proved by trying.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "control/client.h"
+#include "kernel/attack.h"
 #include "kernel/probe.h"
 
 namespace assent::cli {
@@ -59,6 +62,61 @@ void print_report(const kernel::Report& report, bool is_answering) {
         "not.\n");
 }
 
+nlohmann::json to_json(const std::vector<kernel::Attack>& attacks) {
+    auto out = nlohmann::json::array();
+    for (const auto& each : attacks)
+        out.push_back({{"way", each.way},
+                       {"what", each.what},
+                       {"agent", each.agent},
+                       {"family", each.family},
+                       {"result", each.result},
+                       {"errno", each.error},
+                       {"promised", each.is_promised}});
+    return {{"good", std::ranges::all_of(attacks, &kernel::Attack::is_kept)}, {"attacks", std::move(out)}};
+}
+
+// What came of a way as one kind of agent; IPv4 and IPv6 in one word where they agree.
+std::string attack_cell(const std::vector<kernel::Attack>& attacks, const std::string& way, const std::string& agent) {
+    std::string text;
+    for (const auto& each : attacks) {
+        if (each.way != way || each.agent != agent) continue;
+        std::string word = each.result == "redirected" ? "to assent" : each.result;
+        if (each.result == "refused" && !each.error.empty()) word = each.error;
+        if (!each.is_kept()) word += "!";
+        if (text.empty())
+            text = word;
+        else if (text != word)
+            text += " / " + word;
+    }
+    return text;
+}
+
+void print_attacks(const std::vector<kernel::Attack>& attacks) {
+    Table table({{"WAY AROUND"}, {"RUN"}, {"USER"}, {"ROOT"}});
+    std::string last;
+    for (const auto& each : attacks) {
+        if (each.way == last) continue;
+        last = each.way;
+        table.add({each.what, attack_cell(attacks, last, "run"), attack_cell(attacks, last, "user"),
+                   attack_cell(attacks, last, "root")});
+    }
+    table.print();
+    fmt::print(
+        "\nRUN: started by `assent run`. USER: a governed unit of an ordinary user. ROOT: one that runs as root.\n"
+        "An error or `dropped`: nothing left the host. opens: had, though no bytes were shown to leave. leaks: they did.\n"
+        "With a `!`: assent promises that it is closed, and here it is not.\n");
+}
+
+void attack(Context& context) {
+    const auto attacks = kernel::attack_host(context.settings_or_defaults().bpffs);
+    if (!attacks) return context.print_error(attacks.error());
+    if (context.is_json)
+        fmt::print("{}\n", to_json(*attacks).dump());
+    else
+        print_attacks(*attacks);
+    context.exit_code = std::ranges::all_of(*attacks, &kernel::Attack::is_kept) ? exit_ok : exit_failed;
+}
+
 void diagnose(Context& context) {
     const auto settings = context.settings_or_defaults();
     const auto socket = context.control_socket();
@@ -83,7 +141,10 @@ void add_verb_doctor(CLI::App& app, Context& context) {
     verb->footer(
         "Works with assentd dead or alive: it uses cgroups and programs of its own, which are gone when it ends.\n"
         "Exit code 0: all that assent promises holds here. 1: something does not.");
-    verb->callback([&context] { diagnose(context); });
+    const auto is_attack = std::make_shared<bool>(false);
+    verb->add_flag("--attack", *is_attack,
+                   "Try every way around assent, as a run, a user and root, in namespaces of its own (half a minute)");
+    verb->callback([&context, is_attack] { *is_attack ? attack(context) : diagnose(context); });
 }
 
 }  // namespace assent::cli

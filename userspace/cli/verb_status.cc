@@ -67,6 +67,25 @@ std::string resolvers_text(const json& dns) {
     return text.empty() ? "none" : text;
 }
 
+// "nightly: 12 refused (send 11, bind 1), last send to 10.1.2.3:443 at …"; an agent that is a run by its name.
+std::string attempts_text(const json& attempts) {
+    constexpr std::size_t shown = 10;
+    std::string text;
+    for (std::size_t i = 0; i < attempts.size() && i < shown; ++i) {
+        const json& each = attempts[i];
+        std::string kinds;
+        for (const auto& [kind, count] : member_of(each, "kinds").items())
+            kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", kind, count.dump());
+        const auto agent = text_of(each, "agent");
+        const auto address = text_of(each, "last_address");
+        text += fmt::format("{}{}: {} refused ({}), last {}{}{} at {}", text.empty() ? "" : "\n",
+                            agent.empty() ? text_of(each, "cgroup") : agent, number_of(each, "count"), kinds,
+                            text_of(each, "last_what"), address.empty() ? "" : " to ", address, text_of(each, "last"));
+    }
+    if (attempts.size() > shown) text += fmt::format("\nand {} more agents", attempts.size() - shown);
+    return text;
+}
+
 void print_status(const json& status) {
     const json& policy = member_of(status, "policy");
     print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
@@ -85,6 +104,8 @@ void print_status(const json& status) {
     fields.add("flows", std::to_string(number_of(status, "flows")));
     fields.add("sessions", std::to_string(number_of(status, "sessions")));
     fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
+    if (const json& attempts = member_of(status, "attempts"); attempts.is_array() && !attempts.empty())
+        fields.add("attempts", attempts_text(attempts));
     if (const json& records = member_of(status, "records"); records.is_object())
         fields.add("records", records_text(records));
     if (const json& dns = member_of(status, "dns"); dns.is_object()) {

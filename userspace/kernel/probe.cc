@@ -36,6 +36,7 @@
 #include "kernel/probe_trials.h"
 #include "kernel/programs.h"
 #include "kernel/redirect.h"
+#include "kernel/throw_away.h"
 
 namespace assent::kernel {
 namespace {
@@ -47,59 +48,6 @@ std::string first_line(const std::filesystem::path& file) {
     std::string line;
     std::getline(in, line);
     return line;
-}
-
-Result<> enter(const std::filesystem::path& folder) {
-    const Fd members(::open((folder / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    if (!members.is_open() || ::write(members.get(), "0", 1) != 1)
-        return fail_errno(fmt::format("entering {}", folder.string()), errno);
-    return {};
-}
-
-// Two cgroups that are there for the trials alone.
-class ThrowAway {
-public:
-    [[nodiscard]] static Result<std::unique_ptr<ThrowAway>> make() {
-        const auto root = cgroup_root();
-        if (!root) return std::unexpected(root.error());
-        const auto own = cgroup_path_of_process(::getpid());
-        if (!own) return std::unexpected(own.error());
-        std::unique_ptr<ThrowAway> out(
-            new ThrowAway(*root / fmt::format("assent-doctor-{}", ::getpid()), cgroup_folder(*root, *own)));
-        for (const auto& folder : {out->top_, out->daemon(), out->governed()})
-            if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
-                return fail_errno(fmt::format("making {}", folder.string()), errno);
-        if (auto entered = enter(out->daemon()); !entered) return std::unexpected(entered.error());
-        return out;
-    }
-    ~ThrowAway() {
-        static_cast<void>(enter(home_));
-        ::rmdir(daemon().c_str());
-        ::rmdir(governed().c_str());
-        ::rmdir(top_.c_str());
-    }
-    ThrowAway(const ThrowAway&) = delete;
-    ThrowAway& operator=(const ThrowAway&) = delete;
-    [[nodiscard]] std::filesystem::path daemon() const { return top_ / "daemon"; }
-    [[nodiscard]] std::filesystem::path governed() const { return top_ / "governed"; }
-
-private:
-    ThrowAway(std::filesystem::path top, std::filesystem::path home) : top_(std::move(top)), home_(std::move(home)) {}
-    std::filesystem::path top_;
-    std::filesystem::path home_;
-};
-
-Result<std::vector<Fd>> attach(const std::vector<Program>& programs, const std::filesystem::path& cgroup) {
-    std::vector<Fd> links;
-    const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.is_open()) return fail_errno(cgroup.string(), errno);
-    for (const auto& program : programs) {
-        Fd link(
-            bpf_link_create(program.descriptor, folder.get(), static_cast<bpf_attach_type>(program.attach_type), nullptr));
-        if (!link.is_open()) return fail_errno(fmt::format("attaching {} to a cgroup", program.name), errno);
-        links.push_back(std::move(link));
-    }
-    return links;
 }
 
 Fd loopback_socket(int family, int type, std::uint16_t& port) {
@@ -188,11 +136,13 @@ constexpr std::array kinds = {
 [[noreturn]] void be_agent(const Kind& kind, const TrialGround& ground, bool has_guard, const std::filesystem::path& cgroup,
                            int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    bool is_ready = enter(cgroup).has_value();
+    bool is_ready = enter_cgroup(cgroup).has_value();
     if (!kind.is_root)
         is_ready &= ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
                     ::setresuid(nobody, nobody, nobody) == 0;
-    if (kind.is_run) is_ready &= ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && filter_system_calls().has_value();
+    if (kind.is_run)
+        is_ready &= ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && separate_from_others().has_value() &&
+                    filter_system_calls().has_value();
     std::string text;
     if (is_ready)
         for (const auto& trial : run_trials(ground, kind.is_run, kind.is_root, has_guard)) text += as_line(trial);

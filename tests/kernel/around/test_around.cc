@@ -2,6 +2,7 @@
 // the documentation is the expectation.
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "kernel/around/battery.h"
+#include "kernel/attack.h"
 
 namespace assent::kernel_tests {
 namespace {
@@ -59,7 +61,7 @@ std::string name_of(kernel::Event::Kind kind) {
     static const std::map<Kind, std::string> names{{Kind::refused_connect, "connect"}, {Kind::refused_send, "send"},
                                                    {Kind::refused_bind, "bind"},       {Kind::refused_socket, "socket"},
                                                    {Kind::refused_listen, "listen"},   {Kind::dropped_packet, "packet"},
-                                                   {Kind::refused_option, "option"}};
+                                                   {Kind::refused_option, "option"},   {Kind::refused_unix, "unix"}};
     const auto found = names.find(kind);
     return found == names.end() ? "other" : found->second;
 }
@@ -149,6 +151,26 @@ TEST_F(Around, ways_that_take_away_what_holds_agents) {
             check(tried, true);
         }
     }
+}
+
+TEST(Attack, keeps_on_this_host_what_is_promised) {
+    const Playground place;
+    const auto attacks = kernel::attack_host(place.bpffs());
+    ASSERT_TRUE(attacks.has_value()) << attacks.error().message;
+    EXPECT_GT(attacks->size(), 400U);
+    for (const auto& each : *attacks)
+        EXPECT_TRUE(each.is_kept()) << each.way << " as " << each.agent << ", IPv" << each.family << ": " << each.result;
+    const auto has = [&](const std::string& way, const std::string& agent, const std::string& result) {
+        return std::ranges::any_of(*attacks, [&](const kernel::Attack& each) {
+            return each.way == way && each.agent == agent && each.result == result;
+        });
+    };
+    EXPECT_TRUE(has("tcp", "run", "redirected"));
+    EXPECT_TRUE(has("udp", "user", "refused"));
+    EXPECT_TRUE(has("packet-raw", "root", "leaks"));
+    // What could harm others is not tried, and nothing is left.
+    EXPECT_TRUE(std::ranges::none_of(*attacks, [](const kernel::Attack& each) { return each.way == "bpf-detach"; }));
+    EXPECT_FALSE(std::filesystem::exists(*kernel::cgroup_root() / fmt::format("assent-doctor-{}", ::getpid())));
 }
 
 }  // namespace
