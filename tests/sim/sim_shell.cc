@@ -224,7 +224,7 @@ void Shell::open_hold(const model::HoldRequest& request) {
         if (!dice_.one_in(4)) world_.after(std::chrono::milliseconds(dice_.roll(3000)), [this, id, text] { answer_hold(id, text); });
         if (dice_.one_in(12)) {
             world_.after(std::chrono::milliseconds(dice_.roll(500)), [this] {
-                if (!is_closed_) session_->cancel_requested();
+                if (!is_closed_) (void)session_->cancel_requested();
                 pump(Side::agent);
             });
         }

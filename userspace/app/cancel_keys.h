@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,8 +20,8 @@ namespace assent::app {
 class CancelOwner {
 public:
     virtual ~CancelOwner() = default;
-    // Thread: any; must only post.
-    virtual void cancel_session(const std::string& session) = 0;
+    // `answered` hears on the owner's thread whether the session took a held command back. Thread: any; must only post.
+    virtual void cancel_session(const std::string& session, std::function<void(bool was_held)> answered) = 0;
 };
 
 struct CancelKey {

@@ -165,8 +165,12 @@ void Worker::hold_answered(const std::string& session, const HoldAnswer& answer)
     });
 }
 
-void Worker::cancel_session(const std::string& session) {
-    post_to_session(session, [](session::Session& cancelled) { cancelled.cancel_requested(); });
+void Worker::cancel_session(const std::string& session, std::function<void(bool was_held)> answered) {
+    loop_->post([this, session, answered = std::move(answered)] {
+        bool was_held = false;
+        if (Flow* flow = find(session)) flow->session_call([&](auto& cancelled) { was_held = cancelled.cancel_requested(); });
+        answered(was_held);
+    });
 }
 
 // ---- a connection comes
@@ -288,7 +292,7 @@ std::uint32_t Worker::remember_cancel_key(Flow& flow, std::uint32_t process, std
 
 void Worker::cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) {
     const auto key = services_.cancel_keys.find(process, secret);
-    if (key && key->is_of(flow.description().agent)) return cancel_upstream(flow, *key);
+    if (key && key->is_of(flow.description().agent)) return cancel_of(flow, *key);
     std::string members;
     JsonWriter(members)
         .member("event", "cancel_ignored")
@@ -299,13 +303,22 @@ void Worker::cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) {
     });
 }
 
-void Worker::cancel_upstream(Flow& flow, const CancelKey& key) {
+void Worker::cancel_of(Flow& flow, const CancelKey& key) {
     std::string members;
     JsonWriter(members).member("event", "cancel").member("detail", key.session);
     tell({model::record_type::flow_event, flow.id(), members, {}, false});
-    key.owner->cancel_session(key.session);
+    key.owner->cancel_session(key.session, [this, id = flow.id(), key](bool was_held) {
+        loop_->post([this, id, key, was_held] {
+            // The target runs nothing then: a cancel would meet the agent's next command.
+            if (!was_held) return cancel_upstream(id, key);
+            if (Flow* cancelling = find(id)) cancelling->cancel_done();
+        });
+    });
+}
+
+void Worker::cancel_upstream(const std::string& id, const CancelKey& key) {
     const std::uint64_t number = ++cancel_count_;
-    auto done = [this, id = flow.id(), number](std::string_view why) {
+    auto done = [this, id, number](std::string_view why) {
         if (!why.empty()) spdlog::warn("cancelling for session {}: {}", id, why);
         finished_cancels_.push_back(number);
         if (Flow* cancelling = find(id)) cancelling->cancel_done();

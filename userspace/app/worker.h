@@ -93,7 +93,7 @@ private:
     void ended(Flow& flow) override;
     // HoldService::Client, CancelOwner
     void hold_answered(const std::string& session, const HoldAnswer& answer) override;
-    void cancel_session(const std::string& session) override;
+    void cancel_session(const std::string& session, std::function<void(bool was_held)> answered) override;
 
     void run();
     void accepted(Fd socket, const std::string& unix_name);
@@ -102,7 +102,8 @@ private:
     // Records what has happened; kept until the log takes it.
     void tell(const model::RecordDraft& draft);
     void retry_kept();
-    void cancel_upstream(Flow& flow, const CancelKey& key);
+    void cancel_of(Flow& flow, const CancelKey& key);
+    void cancel_upstream(const std::string& id, const CancelKey& key);
     void records_moved(bool for_all);
     void round();
     void every_second();

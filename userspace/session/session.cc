@@ -152,10 +152,11 @@ void SessionImpl::policy_changed(std::shared_ptr<const policy::Policy> policy) {
     if (judge_.is_ready()) make_scope(database_);
 }
 
-void SessionImpl::cancel_requested() {
-    if (is_over_ || !pending_.has_value() || pending_->stage != Pending::Stage::holding) return;
+bool SessionImpl::cancel_requested() {
+    if (is_over_ || !pending_.has_value() || pending_->stage != Pending::Stage::holding) return false;
     pending_->is_cancelled = true;
     adapter_->proceed();
+    return true;
 }
 
 void SessionImpl::tick() {

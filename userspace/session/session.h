@@ -59,7 +59,8 @@ public:
     virtual void hold_failed(std::string_view why) = 0;
     virtual void hold_used(bool was_free) = 0;
     virtual void policy_changed(std::shared_ptr<const policy::Policy> policy) = 0;
-    virtual void cancel_requested() = 0;  // the agent cancels what this session runs: a held command is taken back
+    // The agent cancels what this session runs. True: that was a held command, which is taken back.
+    [[nodiscard]] virtual bool cancel_requested() = 0;
     virtual void tick() = 0;
     // Ends it: an administrator (`assent end`), or shutdown. A draining session ends when it is idle.
     virtual void end(std::string_view by, std::string_view reason) = 0;

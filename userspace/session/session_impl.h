@@ -53,7 +53,7 @@ public:
     void hold_failed(std::string_view why) override;
     void hold_used(bool was_free) override;
     void policy_changed(std::shared_ptr<const policy::Policy> policy) override;
-    void cancel_requested() override;
+    bool cancel_requested() override;
     void tick() override;
     void end(std::string_view by, std::string_view reason) override;
     void drain() override;
