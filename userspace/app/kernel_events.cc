@@ -35,7 +35,7 @@ std::string_view name_of(kernel::Event::Kind kind) {
         case Kind::dns_answer:
             return "dns";
         case Kind::refused_foreign_socket:
-            return "foreign_socket";
+            return "foreign socket";
         case Kind::refused_process:
             return "process";
         case Kind::refused_bpf:
@@ -44,8 +44,6 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "mount";
         case Kind::refused_cgroup:
             return "cgroup";
-        case Kind::refused_unix:
-            return "unix";
     }
     return "unknown";
 }
