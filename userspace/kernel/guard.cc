@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include <assent_lsm.skel.h>
 #include <bpf/bpf.h>
@@ -182,14 +183,16 @@ void Guard::forget(std::uint64_t cgroup_id) { bpf_map_delete_elem(governed_map_,
 Result<bool> Guard::repair(const Pins& pins, const Programs& programs) {
     const auto is_pinned = [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; };
     if (std::ranges::all_of(names_, is_pinned)) return false;
-    names_.clear();
+    // Kept until all is well, so that the next call tries again.
+    const auto wanted = std::exchange(names_, {});
     links_.clear();
     // A program that was attached once cannot be again.
-    if (const int error = load(programs, {}); error != 0)
-        return fail_errno("loading the programs of the security module", -error);
-    if (auto attached = attach(); !attached) return std::unexpected(attached.error());
-    if (auto pinned = pin(pins); !pinned) return std::unexpected(pinned.error());
-    return true;
+    const int error = load(programs, {});
+    Result<> done = error == 0 ? attach() : fail_errno("loading the programs of the security module", -error);
+    if (done) done = pin(pins);
+    if (done) return true;
+    names_ = wanted;
+    return std::unexpected(done.error());
 }
 
 }  // namespace assent::kernel
