@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "around/around.h"
 #include "base/fd.h"
 #include "model/address.h"
 
@@ -116,45 +117,6 @@ Trial try_bpf(Trial trial) {
     return map.is_open() ? open(std::move(trial)) : refused(std::move(trial), errno);
 }
 
-struct SocketKind {
-    const char* name;
-    const char* what;
-    int family;
-    int type;
-    int protocol;
-};
-
-// These the hooks refuse, for every kind of agent.
-constexpr std::array governed_kinds = {
-    SocketKind{"raw-ipv4", "raw IPv4 socket", AF_INET, SOCK_RAW, IPPROTO_ICMP},
-    SocketKind{"raw-ipv6", "raw IPv6 socket", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6},
-    SocketKind{"icmp", "ping socket", AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
-    SocketKind{"icmp6", "ping socket, IPv6", AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
-    SocketKind{"mptcp", "Multipath TCP", AF_INET, SOCK_STREAM, 262},
-    SocketKind{"sctp", "SCTP", AF_INET, SOCK_STREAM, 132},
-    SocketKind{"sctp-seqpacket", "SCTP, one to many", AF_INET, SOCK_SEQPACKET, 132},
-    SocketKind{"dccp", "DCCP", AF_INET, 6, 33},
-    SocketKind{"udplite", "UDP-Lite", AF_INET, SOCK_DGRAM, 136},
-    SocketKind{"smc-inet", "SMC over INET", AF_INET, SOCK_STREAM, 256},
-};
-
-// These cgroup hooks do not see: `assent run` refuses them by seccomp, BPF LSM where it is; else a unit needs
-// RestrictAddressFamilies.
-constexpr std::array other_kinds = {
-    SocketKind{"packet", "packets below IP (AF_PACKET)", AF_PACKET, SOCK_RAW, 0},
-    SocketKind{"vsock", "virtual machine sockets (AF_VSOCK)", AF_VSOCK, SOCK_STREAM, 0},
-    SocketKind{"xdp", "AF_XDP", AF_XDP, SOCK_RAW, 0},
-    SocketKind{"key", "IPsec keys (AF_KEY)", AF_KEY, SOCK_RAW, 2},
-    SocketKind{"alg", "kernel cryptography (AF_ALG)", AF_ALG, SOCK_SEQPACKET, 0},
-    SocketKind{"smc", "SMC (AF_SMC)", AF_SMC, SOCK_STREAM, 0},
-    SocketKind{"tipc", "TIPC", AF_TIPC, SOCK_STREAM, 0},
-    SocketKind{"rds", "RDS", AF_RDS, SOCK_SEQPACKET, 0},
-    SocketKind{"bluetooth", "Bluetooth", AF_BLUETOOTH, SOCK_RAW, 1},
-    SocketKind{"can", "CAN", AF_CAN, SOCK_RAW, 1},
-    SocketKind{"qrtr", "Qualcomm IPC router", AF_QIPCRTR, SOCK_DGRAM, 0},
-    SocketKind{"netlink-other", "netlink other than routing (uevent)", AF_NETLINK, SOCK_RAW, 15},
-};
-
 Trial trial(std::string_view name, std::string_view what, bool is_promised = true) {
     return {.name = std::string(name),
             .what = std::string(what),
@@ -175,10 +137,16 @@ std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_ro
     out.push_back(try_bind(trial("bind-proxy-port", "taking the proxy's port"), ground.proxy_port));
     out.push_back(try_udp(trial("udp", "UDP"), ground.elsewhere_udp, false));
     out.push_back(try_udp(trial("udp-connected", "UDP, connected"), ground.elsewhere_udp, true));
-    for (const auto& kind : governed_kinds)
-        out.push_back(try_socket(trial(kind.name, kind.what), kind.family, kind.type, kind.protocol));
-    for (const auto& kind : other_kinds)
-        out.push_back(try_socket(trial(kind.name, kind.what, is_run || has_guard), kind.family, kind.type, kind.protocol));
+    // These the hooks refuse, for every kind of agent.
+    for (const auto* kind = around_inet_kinds; kind->name != nullptr; ++kind)
+        out.push_back(try_socket(trial(kind->name, kind->what), kind->domain == 0 ? AF_INET : kind->domain, kind->type,
+                                 kind->protocol));
+    out.push_back(try_socket(trial("icmp", "ping socket"), AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+    out.push_back(try_socket(trial("icmp6", "ping socket, IPv6"), AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6));
+    // These cgroup hooks do not see: `assent run` refuses them by seccomp, BPF LSM where it is; else a unit
+    // needs RestrictAddressFamilies.
+    for (const auto* kind = around_other_kinds; kind->name != nullptr; ++kind)
+        out.push_back(try_socket(trial(kind->name, kind->what, is_run || has_guard), kind->domain, kind->type, kind->protocol));
     out.push_back(try_io_uring(trial("io_uring", "io_uring", is_run)));
     out.push_back(try_bpf(trial("bpf", "bpf()", !is_root || has_guard)));
     out.push_back(
