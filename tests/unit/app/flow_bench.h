@@ -34,7 +34,10 @@ struct ScriptedSession final : session::Session {
     void hold_failed(std::string_view) override {}
     void hold_used(bool) override {}
     void policy_changed(std::shared_ptr<const policy::Policy>) override {}
-    void cancel_requested() override { told.push_back("cancel"); }
+    bool cancel_requested() override {
+        told.push_back("cancel");
+        return true;
+    }
     void tick() override { told.push_back("tick"); }
     void end(std::string_view, std::string_view) override { close(); }
     void drain() override {}
