@@ -110,6 +110,30 @@ static pid_t stand_in(bool is_ordinary) {
     while (true) pause();
 }
 
+static bool is_reached(const char* ip) {
+    const struct place to = place_of(ip, FAR_PORT);
+    const int out = socket(to.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct timeval patience = {.tv_sec = 1, .tv_usec = 0};
+    setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    const bool is_connected = connect(out, at(&to), to.size) == 0;
+    close(out);
+    return is_connected;
+}
+
+// The kernel gives a new interface its routes when it finds the time; until then every way would seem to be closed.
+static int wait_for_wire(struct world* world) {
+    const char* const far[] = {FAR4, FAR6, FAR_LINK6};
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); ++i) {
+        int tries = 0;
+        while (!is_reached(far[i])) {
+            if (++tries == 500) return ENETUNREACH;
+            usleep(20000);
+        }
+    }
+    world_look(world);  // what came of it is not an attempt's
+    return 0;
+}
+
 int world_make(struct world* world, const struct around_options* options, const char** stage) {
     memset(world, 0, sizeof(*world));
     world->ground.options = options;
@@ -139,8 +163,10 @@ int world_make(struct world* world, const struct around_options* options, const 
     *stage = "processes to stand in";
     world->ground.daemon = stand_in(false);
     world->ground.neighbour = stand_in(true);
+    if (world->ground.daemon < 0 || world->ground.neighbour < 0) return EAGAIN;
     usleep(150000);  // until both have their sockets, and the interfaces have told who they are
-    return world->ground.daemon < 0 || world->ground.neighbour < 0 ? EAGAIN : 0;
+    *stage = "reaching the other host";
+    return wait_for_wire(world);
 }
 
 void world_end(struct world* world) {
