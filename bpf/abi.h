@@ -91,6 +91,7 @@ enum assent_event_kind {
     ASSENT_REFUSED_BPF = 18,      // bpf(), or changing what is pinned
     ASSENT_REFUSED_MOUNT = 19,    // over or away with the file systems that governing stands on
     ASSENT_REFUSED_CGROUP = 20,   // writing to a cgroup that is not its own or below
+    ASSENT_REFUSED_DEVICE = 21,   // a TUN or TAP device
 };
 
 struct assent_event {

@@ -76,6 +76,14 @@ static __always_inline int judge_socket(struct socket* socket) {
     return refuse(ASSENT_REFUSED_FOREIGN, BPF_CORE_READ(socket, sk, __sk_common.skc_family), BPF_CORE_READ(socket, type), 0);
 }
 
+// What a governed process does to one of the daemon's cgroup; `what` is the signal, or 0.
+static __always_inline int judge_process(struct task_struct* other, int what) {
+    const struct assent_guard* settings = read_guard();
+    if (!settings || settings->daemon_cgroup == 0 || !is_governed()) return ALLOW;
+    if (BPF_CORE_READ(other, cgroups, dfl_cgrp, kn, id) != settings->daemon_cgroup) return ALLOW;
+    return refuse(ASSENT_REFUSED_PROCESS, 0, BPF_CORE_READ(other, tgid), what);
+}
+
 static __always_inline unsigned long magic_of(const struct inode* inode) { return BPF_CORE_READ(inode, i_sb, s_magic); }
 
 static __always_inline struct kernfs_node* parent_of(struct kernfs_node* node) {

@@ -104,31 +104,6 @@ protected:
         EXPECT_TRUE(redirect->poll_events(100, [&](const kernel::Event& event) { is_told |= event.kind == kind; }));
         return is_told;
     }
-    // What the policy's side will write.
-    void close_unix(bool is_closed) const {
-        const Fd map(bpf_obj_get(kernel::Pins(place.bpffs()).map("guard").c_str()));
-        assent_guard settings{};
-        const std::uint32_t zero = 0;
-        ASSERT_EQ(bpf_map_lookup_elem(map.get(), &zero, &settings), 0);
-        settings.is_unix_closed = is_closed ? 1 : 0;
-        ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, &settings, BPF_ANY), 0);
-    }
-    void allow_unix(const std::string& name, bool is_abstract) const {
-        assent_unix_key key{};
-        if (is_abstract) {
-            key.name_size = static_cast<std::uint32_t>(name.size());
-            name.copy(key.name, sizeof(key.name));
-        } else {
-            struct stat status {};
-            ASSERT_EQ(::stat(name.c_str(), &status), 0);
-            key.inode = status.st_ino;
-            key.device = ::major(status.st_dev) << 20U | ::minor(status.st_dev);
-        }
-        const Fd map(bpf_obj_get(kernel::Pins(place.bpffs()).map("unix_sockets").c_str()));
-        const std::uint32_t present = 1;
-        ASSERT_EQ(bpf_map_update_elem(map.get(), &key, &present, BPF_ANY), 0);
-    }
-
     Ground& ground;
     Playground& place;
     std::unique_ptr<kernel::Redirect>& redirect;

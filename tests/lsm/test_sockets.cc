@@ -201,15 +201,36 @@ TEST_F(Held, unix_sockets_are_open_until_they_are_closed_and_then_to_those_named
             const auto* to = reinterpret_cast<const sockaddr*>(&address);
             return ::connect(socket.get(), to, size) == 0 ? "connected" : error_name(errno);
         };
+        const kernel::UnixRule passed{(is_abstract ? "@" : "") + path, kernel::UnixRule::Action::pass, {}};
         EXPECT_EQ(governed(attempt), "connected");
-        close_unix(true);
+        ASSERT_TRUE(redirect->set_unix_rules({}, false));
         EXPECT_EQ(governed(attempt), is_held() ? "EPERM" : "connected");
         EXPECT_EQ(inside({}, attempt), "connected");
-        allow_unix(path, is_abstract);
+        ASSERT_TRUE(redirect->set_unix_rules({passed}, false));
         EXPECT_EQ(governed(attempt), "connected");
-        close_unix(false);
+        ASSERT_TRUE(redirect->set_unix_rules({}, false));
+        EXPECT_EQ(governed(attempt), is_held() ? "EPERM" : "connected");
+        ASSERT_TRUE(redirect->set_unix_rules({}, true));
+        EXPECT_EQ(governed(attempt), "connected");
         ::unlink(path.c_str());
     }
+}
+
+TEST_F(Held, a_unix_socket_that_is_made_anew_is_passed_again) {
+    const auto path = fmt::format("/tmp/held-anew-{}", ::getpid());
+    ASSERT_TRUE(redirect->set_unix_rules({{path, kernel::UnixRule::Action::pass, {}}}, false));
+    sockaddr_un address{};
+    socklen_t size = 0;
+    const Fd listener = listening_unix(path, false, address, size);
+    ASSERT_TRUE(redirect->check());
+    EXPECT_EQ(governed([&]() -> std::string {
+                  const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+                  const auto* to = reinterpret_cast<const sockaddr*>(&address);
+                  return ::connect(socket.get(), to, size) == 0 ? "connected" : error_name(errno);
+              }),
+              "connected");
+    ASSERT_TRUE(redirect->set_unix_rules({}, true));
+    ::unlink(path.c_str());
 }
 
 }  // namespace

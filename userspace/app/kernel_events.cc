@@ -42,6 +42,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "mount";
         case Kind::refused_cgroup:
             return "cgroup";
+        case Kind::refused_device:
+            return "device";
     }
     return "unknown";
 }

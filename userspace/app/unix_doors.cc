@@ -33,7 +33,6 @@ Result<std::filesystem::path> UnixDoors::door_for(const std::string& name) {
 
 Result<> UnixDoors::open(const policy::Policy& policy) {
     const std::lock_guard lock(mutex_);
-    if (!redirect_.has_unix()) return {};
     using Action = kernel::UnixRule::Action;
     std::vector<kernel::UnixRule> rules;
     // The C library tries these before each look-up of a name, whether anybody is there or not.
@@ -41,7 +40,7 @@ Result<> UnixDoors::open(const policy::Policy& policy) {
         rules.push_back({name_cache, Action::refuse, {}});
     for (const auto& target : policy.targets()) {
         for (const auto& address : target.addresses) {
-            if (address.unix_name.empty()) continue;
+            if (address.unix_name.empty() || !redirect_.has_unix()) continue;
             auto door = door_for(address.unix_name);
             if (!door) return std::unexpected(std::move(door.error()));
             rules.push_back({address.unix_name, Action::redirect, std::move(*door)});

@@ -180,6 +180,13 @@ Result<> Guard::govern(std::uint64_t cgroup_id, std::size_t depth) {
 
 void Guard::forget(std::uint64_t cgroup_id) { bpf_map_delete_elem(governed_map_, &cgroup_id); }
 
+Result<> Guard::close_unix(bool is_closed) const {
+    auto settings = read();
+    if (!settings) return std::unexpected(settings.error());
+    settings->is_unix_closed = is_closed ? 1 : 0;
+    return write(*settings);
+}
+
 Result<bool> Guard::repair(const Pins& pins, const Programs& programs) {
     const auto is_pinned = [&](const std::string& name) { return ::access((pins.guard() / name).c_str(), F_OK) == 0; };
     if (std::ranges::all_of(names_, is_pinned)) return false;

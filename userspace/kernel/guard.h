@@ -35,6 +35,8 @@ public:
     // The processes of this cgroup, `depth` folders below the mount, and below it are held from now on. Errc::limit.
     [[nodiscard]] Result<> govern(std::uint64_t cgroup_id, std::size_t depth);
     void forget(std::uint64_t cgroup_id);
+    // Agents connect only to unix sockets of the map `unix_sockets`, and to each other's; or to all.
+    [[nodiscard]] Result<> close_unix(bool is_closed) const;
     // Attaches them anew when somebody has unpinned some. True: that was needed.
     [[nodiscard]] Result<bool> repair(const Pins& pins, const Programs& programs);
 

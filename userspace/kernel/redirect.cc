@@ -25,9 +25,11 @@
 #include "kernel/cgroup_watch.h"
 #include "kernel/guard.h"
 #include "kernel/identity.h"
+#include "kernel/map_contents.h"
 #include "kernel/pins.h"
 #include "kernel/ports.h"
 #include "kernel/programs.h"
+#include "kernel/unix_files.h"
 #include "kernel/unix_identity.h"
 
 namespace assent::kernel {
@@ -79,6 +81,8 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_bpf;
         case ASSENT_REFUSED_MOUNT:
             return Event::Kind::refused_mount;
+        case ASSENT_REFUSED_DEVICE:
+            return Event::Kind::refused_device;
         case ASSENT_REFUSED_CGROUP:
             return Event::Kind::refused_cgroup;
         case ASSENT_REFUSED_UNIX:
@@ -130,6 +134,7 @@ private:
     [[nodiscard]] Result<> attach_daemon(const std::filesystem::path& cgroup);
     [[nodiscard]] Result<> attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id);
     [[nodiscard]] Result<> take_over();
+    [[nodiscard]] Result<> write_unix_files() const;
     [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
     [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
     void drop_governed(std::uint64_t cgroup_id);
@@ -155,6 +160,7 @@ private:
     std::set<std::string, std::less<>> wanted_;    // paths given to govern()
     std::set<std::string, std::less<>> governed_;  // paths with links
     std::vector<std::string> unit_patterns_;
+    std::vector<UnixRule> unix_rules_;  // where has_unix() is false
     bool is_detached_ = false;
 };
 
@@ -311,6 +317,8 @@ Result<std::vector<std::string>> KernelRedirect::check() {
             return std::unexpected(done.error());
     }
     drop_gone();
+    if (!has_unix())
+        if (auto written = write_unix_files(); !written) return std::unexpected(written.error());
     const auto is_held_again = guard_.repair(pins_, programs_);
     if (!is_held_again) return std::unexpected(is_held_again.error());
     if (*is_held_again) repaired.push_back("programs of the security module were unpinned: attached again");
@@ -336,8 +344,13 @@ Result<Origin> KernelRedirect::unix_origin_of(int accepted_descriptor, const std
 }
 
 Result<> KernelRedirect::set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) {
-    if (!has_unix()) return {};
-    UnixRules wanted;
+    const std::lock_guard lock(mutex_);
+    if (!has_unix()) {
+        unix_rules_ = rules;
+        if (auto written = write_unix_files(); !written) return written;
+        return guard_.close_unix(!others_pass);
+    }
+    std::vector<std::pair<assent_unix_name, assent_unix_rule>> wanted;
     for (const auto& rule : rules) {
         const auto name = unix_name(rule.name);
         if (!name || rule.proxy.native().size() >= ASSENT_UNIX_NAME)
@@ -346,8 +359,11 @@ Result<> KernelRedirect::set_unix_rules(const std::vector<UnixRule>& rules, bool
     }
     if (others_pass)
         wanted.emplace_back(assent_unix_name{}, unix_rule({.name = {}, .action = UnixRule::Action::pass, .proxy = {}}));
-    const std::lock_guard lock(mutex_);
-    return write_unix_rules(programs_.map("unix_rules"), wanted);
+    return replace_contents(programs_.map("unix_rules"), wanted, "the rules of unix sockets");
+}
+
+Result<> KernelRedirect::write_unix_files() const {
+    return replace_contents(programs_.map("unix_sockets"), unix_files(unix_rules_), "the unix sockets that are passed");
 }
 
 Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const {
@@ -443,7 +459,9 @@ std::vector<std::string> KernelRedirect::lacks() const {
 void KernelRedirect::find_degradations(bool was_mounted) {
     if (!has_unix())
         degradations_.emplace_back(
-            "this kernel cannot govern unix sockets (Linux 6.7 can): agents reach those that their user may open");
+            guard_.is_active()
+                ? "this kernel cannot redirect unix sockets (Linux 6.7 can): agents are refused those of targets as well"
+                : "this kernel cannot govern unix sockets (Linux 6.7 can): agents reach those that their user may open");
     if (!programs_.has("assent_getpeername4"))
         degradations_.emplace_back(
             "this kernel does not take getpeername hooks: agents see the proxy's address as their peer's");

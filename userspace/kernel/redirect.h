@@ -40,6 +40,7 @@ struct Event {
         refused_process,
         refused_bpf,
         refused_mount,
+        refused_device,
         refused_cgroup
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
@@ -77,10 +78,10 @@ public:
     // The same of a connection that came to a proxy's socket of set_unix_rules(), which stands for `asked_for`.
     // Errc::denied: its process has ended, or is not governed.
     [[nodiscard]] virtual Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const = 0;
-    // Replaces the rules; every other name is refused with an event, or passed. Nothing happens where has_unix() is false.
-    // Thread: any.
+    // Replaces the rules; every other name is refused with an event, or passed. Where has_unix() is false the programs of the
+    // security module do it, if there are any, and refuse what should be redirected. Thread: any.
     [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
-    // This kernel can govern unix sockets (Linux 6.7).
+    // This kernel can redirect unix sockets (Linux 6.7).
     [[nodiscard]] virtual bool has_unix() const = 0;
     // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, and which resolver it was for. Thread:
     // any. Errc::not_found: no agent did, just now: do not answer it.

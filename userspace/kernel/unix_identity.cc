@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 
 #include "base/unix_peer.h"
@@ -21,10 +19,6 @@ namespace assent::kernel {
 namespace {
 
 constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
-
-bool is_same(const assent_unix_name& left, const assent_unix_name& right) {
-    return std::memcmp(&left, &right, sizeof left) == 0;
-}
 
 void read_program(pid_t pid, assent_identity& who) {
     struct stat program {};
@@ -66,21 +60,6 @@ assent_unix_rule unix_rule(const UnixRule& rule) {
     out.proxy_length = static_cast<std::uint32_t>(std::min<std::size_t>(proxy.size(), ASSENT_UNIX_NAME));
     std::copy_n(proxy.begin(), out.proxy_length, std::begin(out.proxy));
     return out;
-}
-
-Result<> write_unix_rules(int map, const UnixRules& rules) {
-    for (const auto& [name, rule] : rules)
-        if (bpf_map_update_elem(map, &name, &rule, BPF_ANY) != 0)
-            return fail_errno("writing the rules of unix sockets", errno);
-    std::vector<assent_unix_name> old;
-    assent_unix_name key{};
-    for (const assent_unix_name* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0; previous = &old.back())
-        old.push_back(key);
-    for (const auto& name : old) {
-        const bool stays = std::ranges::any_of(rules, [&](const auto& rule) { return is_same(rule.first, name); });
-        if (!stays && bpf_map_delete_elem(map, &name) != 0) return fail_errno("writing the rules of unix sockets", errno);
-    }
-    return {};
 }
 
 Result<assent_identity> identify_unix_peer(int accepted, const std::filesystem::path& cgroup_root) {

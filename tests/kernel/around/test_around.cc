@@ -1,5 +1,7 @@
 // Every way around assent, as every kind of agent, must come to what the table of userspace/kernel/around/README.md says:
 // the documentation is the expectation.
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +21,7 @@ namespace {
 struct Expected {
     std::map<std::string, std::vector<std::string>> of_agent;  // what may come of it
     std::string told;                                          // the kind of event that root's attempt gives; "" none
+    bool is_closed_by_guard = false;                           // what leaks does not with BPF LSM
     bool is_seen = false;
 };
 
@@ -51,6 +54,7 @@ std::map<std::string, Expected> read_table() {
         expected.of_agent["user"] = split(cells[4], " or ");
         expected.of_agent["run"] = split(cells[5], " or ");
         expected.told = cells[6];
+        expected.is_closed_by_guard = cells[7].find("BPF LSM") != std::string::npos;
         out.emplace(cells[1], std::move(expected));
     }
     return out;
@@ -91,8 +95,40 @@ bool is_possible(const std::vector<Attempt>& attempts, const Attempt& attempt) {
     });
 }
 
+bool is_open(const std::string& outcome) { return outcome == "leaks" || outcome == "opens"; }
+
+// Elsewhere an attempt may come to another error, or be refused where it is not here.
+bool is_kernel_of_table() {
+    utsname system{};
+    return ::uname(&system) == 0 && std::string_view(system.release).starts_with("6.18.");
+}
+
 class Around : public ::testing::Test {
 protected:
+    void check_told(const Attempt& attempt, const std::string& told) const {
+        if (told.empty()) return;
+        if (attempt.agent == "root") {
+            EXPECT_NE(told_as(attempt).find(told), std::string::npos) << shown(attempt);
+        }
+        for (const auto& event : attempt.events) EXPECT_EQ(name_of(event.kind), told) << shown(attempt);
+    }
+    void check(const Attempt& attempt, const Expected& expected) const {
+        const auto& allowed = expected.of_agent.at(attempt.agent);
+        if (has_guard_ && expected.is_closed_by_guard) {
+            EXPECT_FALSE(is_open(outcome(attempt))) << shown(attempt);
+            if (attempt.agent == "root") {
+                EXPECT_FALSE(attempt.events.empty()) << shown(attempt);
+            }
+            return;
+        }
+        const bool is_as_said = std::ranges::find(allowed, outcome(attempt)) != allowed.end();
+        if (is_kernel_of_table() && !has_guard_) {
+            EXPECT_TRUE(is_as_said) << shown(attempt);
+            check_told(attempt, expected.told);
+        } else {
+            EXPECT_TRUE(is_as_said || !is_open(outcome(attempt))) << shown(attempt);
+        }
+    }
     void check(const std::vector<Attempt>& attempts, bool is_control_needed) {
         for (const auto& attempt : attempts) {
             // For whoever keeps the table: all of it as it came out here.
@@ -108,26 +144,20 @@ protected:
                 EXPECT_TRUE(attempt.result == "refused" || attempt.result == "dropped") << shown(attempt);
                 continue;
             }
-            const auto& allowed = found->second.of_agent.at(attempt.agent);
-            EXPECT_NE(std::ranges::find(allowed, outcome(attempt)), allowed.end()) << shown(attempt);
-            const auto& told = found->second.told;
-            if (attempt.agent == "root" && !told.empty()) {
-                EXPECT_NE(told_as(attempt).find(told), std::string::npos) << shown(attempt);
-            }
-            for (const auto& event : attempt.events) {
-                if (told.empty()) continue;
-                EXPECT_EQ(name_of(event.kind), told) << shown(attempt);
-            }
+            check(attempt, found->second);
         }
     }
     std::vector<Attempt> attempts(const std::string& only, const std::string& agents) {
         const Playground place;
         const auto redirect = place.open();
         EXPECT_TRUE(redirect->govern(place.governed()).has_value());
+        EXPECT_TRUE(redirect->set_unix_rules({}, false).has_value());
+        has_guard_ = redirect->has_guard();
         return run_battery(place, *redirect, only, agents);
     }
 
     std::map<std::string, Expected> expected_ = read_table();
+    bool has_guard_ = false;
 };
 
 TEST_F(Around, every_way_comes_to_what_the_table_says) {
@@ -142,12 +172,12 @@ TEST_F(Around, every_way_comes_to_what_the_table_says) {
 }
 
 TEST_F(Around, ways_that_take_away_what_holds_agents) {
+    // Each has a kernel side of its own, which an emulated processor takes seconds to load.
+    const char* given = std::getenv("AROUND_BREAK_AS");
     for (const auto& way : breaking_ways()) {
-        const auto control = attempts(way, "outside");
-        for (const std::string agent : {"root", "user", "run"}) {
-            auto tried = attempts(way, agent);
-            ASSERT_EQ(tried.size(), 1U) << way;
-            tried.insert(tried.end(), control.begin(), control.end());
+        for (const auto& agent : split(given != nullptr ? given : "root,user,run", ",")) {
+            const auto tried = attempts(way, "outside," + agent);
+            ASSERT_EQ(tried.size(), 2U) << way;
             check(tried, true);
         }
     }

@@ -115,6 +115,8 @@ static bool is_reached(const char* ip) {
     const int out = socket(to.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const struct timeval patience = {.tv_sec = 1, .tv_usec = 0};
     setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(out, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     const bool is_connected = connect(out, at(&to), to.size) == 0;
     close(out);
     return is_connected;
@@ -130,6 +132,7 @@ static int wait_for_wire(struct world* world) {
             usleep(20000);
         }
     }
+    usleep(50000);
     world_look(world);  // what came of it is not an attempt's
     return 0;
 }
