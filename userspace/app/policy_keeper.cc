@@ -35,8 +35,7 @@ PolicyKeeper::PolicyKeeper(const policy::Settings& settings, std::function<Resul
     : settings_(settings), record_(std::move(record)) {}
 
 PolicyKeeper::Loaded PolicyKeeper::load(const fs::path& directory) const {
-    const auto old = current();
-    auto loaded = policy::Policy::load(directory, old ? old->revision() + 1 : 1);
+    auto loaded = policy::Policy::load(directory, last_revision_ + 1);
     if (!loaded) return loaded;
     if (auto mistakes = (*loaded)->check_against(settings_); !mistakes.empty()) return std::unexpected(std::move(mistakes));
     return loaded;
@@ -44,6 +43,9 @@ PolicyKeeper::Loaded PolicyKeeper::load(const fs::path& directory) const {
 
 Result<> PolicyKeeper::load_first() {
     const std::lock_guard lock(loading_);
+    const auto last_revision = last_policy_revision(settings_.state);
+    if (!last_revision) return std::unexpected(last_revision.error());
+    last_revision_ = *last_revision;
     auto loaded = load(settings_.policies);
     if (loaded) return take(std::move(*loaded), "start", false);
     reject(loaded.error(), "start");
@@ -79,6 +81,8 @@ Result<> PolicyKeeper::take(std::shared_ptr<const policy::Policy> loaded, const 
     std::vector<model::RecordBody> bodies;
     std::size_t index = 0;
     for (const auto& [name, text] : loaded->files()) bodies.push_back({names[index++], as_bytes(text)});
+    if (auto result = save_policy_revision(settings_.state, loaded->revision()); !result) return result;
+    last_revision_ = loaded->revision();
     // Recorded before it judges anything: a record names the revision, and the revision can be read.
     if (auto result = record_({model::record_type::policy_loaded, {}, members, bodies, true}); !result) return result;
     if (!is_last_good) {

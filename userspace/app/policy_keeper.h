@@ -42,7 +42,8 @@ private:
     const policy::Settings& settings_;
     std::function<Result<>(const model::RecordDraft&)> record_;
     std::function<void(const std::shared_ptr<const policy::Policy>&)> changed_;
-    std::mutex loading_;        // one load at a time
+    std::mutex loading_;  // one load at a time; guards what follows
+    std::uint64_t last_revision_ = 0;
     mutable std::mutex mutex_;  // guards what follows
     std::shared_ptr<const policy::Policy> current_;
     std::vector<std::string> not_loaded_;  // mistakes of the set that was refused last

@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* revision_name = "policy-revision";
 constexpr const char* run_note_name = "running.json";
 constexpr std::size_t run_note_size = 4096;
 
@@ -39,6 +40,15 @@ Result<> write_new_file(const fs::path& file, Bytes content, mode_t mode) {
     return {};
 }
 
+// Replaces a small file, whole and durable.
+Result<> replace_file(const fs::path& file, Bytes content) {
+    const fs::path fresh = file.string() + ".new";
+    ::unlink(fresh.c_str());
+    if (auto result = write_new_file(fresh, content, 0600); !result) return result;
+    if (::rename(fresh.c_str(), file.c_str()) != 0) return fail_errno("renaming " + fresh.string(), errno);
+    return {};
+}
+
 }  // namespace
 
 Result<> make_folders(const policy::Settings& settings) {
@@ -54,10 +64,7 @@ Result<Digest> mask_key(const fs::path& state) {
     Fd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!in.is_open() && errno == ENOENT) {
         fill_random(key);
-        const fs::path fresh = file.string() + ".new";
-        ::unlink(fresh.c_str());
-        if (auto result = write_new_file(fresh, key, 0600); !result) return std::unexpected(result.error());
-        if (::rename(fresh.c_str(), file.c_str()) != 0) return fail_errno("renaming " + fresh.string(), errno);
+        if (auto result = replace_file(file, key); !result) return std::unexpected(result.error());
         return key;
     }
     if (!in.is_open()) return fail_errno("opening " + file.string(), errno);
@@ -94,6 +101,23 @@ Result<> save_last_good(const fs::path& state, const std::map<std::string, std::
     if (error) return fail_errno("renaming " + fresh.string(), error.value());
     fs::remove_all(old, error);
     return {};
+}
+
+Result<std::uint64_t> last_policy_revision(const fs::path& state) {
+    const fs::path file = state / revision_name;
+    std::error_code error;
+    if (!fs::exists(file, error) && !error) return 0;
+    std::ifstream in(file);
+    std::uint64_t revision = 0;
+    if (!(in >> revision))
+        return fail(Errc::invalid, file.string() + " does not hold a number; write into it the last revision that "
+                                                   "`assent search --type policy.loaded` shows");
+    return revision;
+}
+
+Result<> save_policy_revision(const fs::path& state, std::uint64_t revision) {
+    const auto text = std::to_string(revision) + "\n";
+    return replace_file(state / revision_name, as_bytes(text));
 }
 
 std::string RunNote::left_by_the_one_before(const fs::path& state) {

@@ -1,7 +1,8 @@
-// What the daemon keeps on disk beside its log: folders with their modes, the key of hashed masks, the last good policy set,
-// and what was done while it was not running.
+// What the daemon keeps on disk beside its log: folders with their modes, the key of hashed masks, the last good policy set
+// and its revision, and what was done while it was not running.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -24,6 +25,10 @@ namespace assent::app {
 // Replaces the copy of the last policy set that loaded.
 [[nodiscard]] Result<> save_last_good(const std::filesystem::path& state, const std::map<std::string, std::string>& files);
 [[nodiscard]] std::filesystem::path last_good_folder(const std::filesystem::path& state);
+
+// Revisions go on counting after a restart, so that a number in the log means one set. 0: there was none yet.
+[[nodiscard]] Result<std::uint64_t> last_policy_revision(const std::filesystem::path& state);
+[[nodiscard]] Result<> save_policy_revision(const std::filesystem::path& state, std::uint64_t revision);
 
 // Gives each line that `assent detach` left while no daemon ran to `each`, then removes the file. A line that cannot be
 // handed over keeps the file.

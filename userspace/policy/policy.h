@@ -102,7 +102,7 @@ class Policy {
 public:
     virtual ~Policy() = default;
 
-    // `revision` counts loads of this daemon; the digest names the content.
+    // `revision` counts the sets that were in force on this host; the digest names the content.
     [[nodiscard]] static std::expected<std::shared_ptr<const Policy>, std::vector<Diagnostic>> load(
         const std::filesystem::path& directory, std::uint64_t revision);
     // Checks what only the settings can tell: agents outside `govern`, approvals that nobody in `decide` can give.

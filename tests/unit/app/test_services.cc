@@ -389,6 +389,22 @@ TEST_F(PolicyKeeperTest, a_restart_on_a_broken_set_uses_the_last_good_one) {
     EXPECT_FALSE(keeper.describe().at("not_loaded").empty());
 }
 
+TEST_F(PolicyKeeperTest, revisions_go_on_counting_after_a_restart) {
+    write("policies/a.yaml", good);
+    for (const std::uint64_t expected : {1U, 3U, 5U}) {
+        PolicyKeeper keeper = this->keeper();
+        ASSERT_TRUE(keeper.load_first());
+        EXPECT_EQ(keeper.current()->revision(), expected);
+        ASSERT_TRUE(keeper.reload("ana"));
+        EXPECT_EQ(keeper.current()->revision(), expected + 1);
+    }
+    write("state/policy-revision", "seven");
+    PolicyKeeper keeper = this->keeper();
+    const auto loaded = keeper.load_first();
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().message, HasSubstr("policy-revision does not hold a number"));
+}
+
 TEST_F(PolicyKeeperTest, without_any_good_set_there_is_no_start) {
     write("policies/a.yaml", "version: nonsense\n");
     PolicyKeeper keeper = this->keeper();
