@@ -41,7 +41,11 @@ class Records(harness.EndToEnd):
         self.psql_rows("SELECT id, city FROM customers WHERE id = 7", "SELECT 'a-rare-word'", name="nightly-replay")
         self.psql("DROP TABLE payments", name="nightly-replay")
         self.assertIn("nightly-replay", self.assent.cli("sessions", "--json").stdout)
-        shown = self.assent.cli("replay", self.session_of("a-rare-word")).stdout
+        session = self.session_of("a-rare-word")
+        listed = next(entry for entry in self.assent.ask("sessions") if entry["session"] == session)
+        self.assertEqual(listed["commands"], 2, "the start-up is none")
+        shown = self.assent.cli("replay", session).stdout
+        self.assertIn("; 2 commands,", shown)
         self.assertIn("SELECT id, city FROM customers WHERE id =", shown)
         denied = self.assent.cli("replay", self.session_of("DROP TABLE payments")).stdout
         self.assertIn("deny", denied.lower())

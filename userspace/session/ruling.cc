@@ -346,6 +346,7 @@ std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen&
     }
     pending_->is_recorded = true;
     pending_->ticket = *ticket;
+    if (command.kind != CommandKind::startup) ++command_count_;
     return std::nullopt;
 }
 
@@ -377,7 +378,6 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     running.started = ports_.clock().now();
     running.is_recorded = pending_->is_recorded;
     pending_.reset();
-    ++command_count_;
 
     Ruling out = action(Action::forward);
     Statements& statements = judge_.statements();
@@ -425,7 +425,6 @@ wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal
         running.is_recorded = pending_->is_recorded;
         pending_.reset();
     }
-    ++command_count_;
     if (running_.find(command.id) == nullptr) running_.add(std::move(running));
     Ruling out;
     out.refusal = std::move(refusal);

@@ -151,7 +151,7 @@ private:
     bool is_draining_ = false;
     bool is_over_ = false;
     Moment opened_{};
-    std::uint64_t command_count_ = 0;
+    std::uint64_t command_count_ = 0;  // recorded ones
     std::uint64_t bytes_from_agent_ = 0;
     std::uint64_t bytes_from_target_ = 0;
 };
