@@ -47,7 +47,7 @@ Result<> PolicyKeeper::load_first() {
     if (!last_revision) return std::unexpected(last_revision.error());
     last_revision_ = *last_revision;
     auto loaded = load(settings_.policies);
-    if (loaded) return take(std::move(*loaded), "start", false);
+    if (loaded) return take(*loaded, "start", false);
     reject(loaded.error(), "start");
     const auto mistakes = joined(texts_of(loaded.error()));
     std::error_code error;
@@ -60,18 +60,18 @@ Result<> PolicyKeeper::load_first() {
                                        joined(texts_of(last_good.error())));
     }
     spdlog::error("the policies in {} do not load; the last good set is in force", settings_.policies.string());
-    return take(std::move(*last_good), "start", true);
+    return take(*last_good, "start", true);
 }
 
 Result<> PolicyKeeper::reload(const std::string& by) {
     const std::lock_guard lock(loading_);
     auto loaded = load(settings_.policies);
-    if (loaded) return take(std::move(*loaded), by, false);
+    if (loaded) return take(*loaded, by, false);
     reject(loaded.error(), by);
     return fail(Errc::invalid, "the policies do not load; the old ones stay in force:\n" + joined(texts_of(loaded.error())));
 }
 
-Result<> PolicyKeeper::take(std::shared_ptr<const policy::Policy> loaded, const std::string& by, bool is_last_good) {
+Result<> PolicyKeeper::take(const std::shared_ptr<const policy::Policy>& loaded, const std::string& by, bool is_last_good) {
     std::string members;
     JsonWriter writer(members);
     writer.member("revision", loaded->revision()).member("digest", to_hex(loaded->digest())).member("by", by);

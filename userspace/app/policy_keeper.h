@@ -36,7 +36,8 @@ public:
 private:
     using Loaded = std::expected<std::shared_ptr<const policy::Policy>, std::vector<policy::Diagnostic>>;
     [[nodiscard]] Loaded load(const std::filesystem::path& directory) const;
-    [[nodiscard]] Result<> take(std::shared_ptr<const policy::Policy> loaded, const std::string& by, bool is_last_good);
+    [[nodiscard]] Result<> take(const std::shared_ptr<const policy::Policy>& loaded, const std::string& by,
+                                bool is_last_good);
     void reject(const std::vector<policy::Diagnostic>& mistakes, const std::string& by);
 
     const policy::Settings& settings_;
