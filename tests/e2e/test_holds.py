@@ -226,6 +226,16 @@ class People(harness.EndToEnd):
         self.deny(hold)
         agent.kill()
 
+    def test_who_says_to_be_logged_in_as_a_reviewer_is_not_one(self):
+        # A process without a login uid may write itself any.
+        agent, hold = self.hold_one(37)
+        for verb in (("approve", hold["id"], "--reason", "me"), ("holds",), ("sessions",), ("search", "orders"), ("replay", hold["session"])):
+            with self.subTest(verb=verb[0]):
+                done = self.assent.cli(*verb, user="games", login="backup")
+                self.assertEqual(done.returncode, 4, done.stdout + done.stderr)
+        self.deny(hold)
+        agent.kill()
+
     def test_the_agents_own_uid_may_not_though_it_is_a_reviewer(self):
         agent, hold = self.hold_one(34, user="backup")
         self.assertEqual(self.approve(hold, user="backup").returncode, 4)
@@ -246,6 +256,29 @@ class People(harness.EndToEnd):
         agent.next()
         agent.next()
         self.assertIn("approved by backup", self.assent.cli("replay", hold["session"]).stdout)
+
+
+class Reloaded(harness.EndToEnd):
+    def setUp(self):
+        self.assent.write_policies({"shop.yaml": self.fill(self.policy)})
+        self.assent.ask("policy", "reload")
+
+    def test_who_may_no_longer_approve_approves_nothing(self):
+        agent = self.start_script(RUN_ONE.format(statement=UPDATE.format(51), values=None))
+        hold = self.wait_for_hold("id = 51")
+        agent.next()
+        others = self.policy.replace("users: [root", "users: [games")
+        self.assertNotEqual(others, self.policy)
+        self.assent.write_policies({"shop.yaml": self.fill(others)})
+        self.assent.ask("policy", "reload")
+        self.approve(hold)
+        told = agent.next()
+        self.assertIn("rules have changed", told["message"])
+        self.assertEqual(agent.next(), {"alive": 1})
+        self.assertFalse(self.server_ran(UPDATE.format(51)))
+        again = self.start_script(RUN_ONE.format(statement=UPDATE.format(51), values=None))
+        self.assertNotEqual(self.wait_for_hold("id = 51")["id"], hold["id"])
+        again.kill()
 
 
 class Deadline(harness.EndToEnd):

@@ -78,11 +78,11 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, for when this process is killed and cannot clean up
 
 
-def _become(user):
-    """Turns this process, just forked, into one of another unix user, logged in as that user where the kernel lets root say so."""
+def _become(user, login=None):
+    """Turns this process, just forked, into one of another unix user, logged in as that user (or `login`) where the kernel lets root say so."""
     person = pwd.getpwnam(user)
     with contextlib.suppress(OSError):
-        Path("/proc/self/loginuid").write_text(str(person.pw_uid))
+        Path("/proc/self/loginuid").write_text(str(pwd.getpwnam(login or user).pw_uid))
     os.setgroups(os.getgrouplist(user, person.pw_gid))
     os.setgid(person.pw_gid)
     os.setuid(person.pw_uid)
@@ -367,10 +367,10 @@ class Assent:
         self.stop()
         self.start()
 
-    def cli(self, *arguments, user=None, timeout=60, program="assent"):
-        """Runs `assent` as root or as another user; gives the finished process."""
+    def cli(self, *arguments, user=None, login=None, timeout=60, program="assent"):
+        """Runs `assent` as root or as another user, who may say to be logged in as a third; gives the finished process."""
         command = [str(BUILD / "userspace/cli" / program), *map(str, arguments)]
-        become = (lambda: _become(user)) if user is not None else None
+        become = (lambda: _become(user, login)) if user is not None else None
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
                               preexec_fn=become)
 

@@ -16,11 +16,11 @@ using nlohmann::json;
 constexpr std::size_t reason_size = 1000;
 constexpr uid_t no_uid = static_cast<uid_t>(-1);
 
-// The person who logged in, where the kernel knows it; for root without one, whom root says it acts for.
+// The user who asks; for root by sudo the person who logged in, and for root without one whom root says it acts for.
 uid_t runner_of(const Peer& peer, const json& request) {
+    if (peer.uid != 0) return peer.uid;
     if (peer.person.login_uid != 0 && peer.person.login_uid != no_uid) return peer.person.login_uid;
-    if (peer.uid == 0) return request.value("runner_uid", uid_t{0});
-    return peer.uid;
+    return request.value("runner_uid", uid_t{0});
 }
 
 std::string run_members(const kernel::RunRequest& request, const Peer& peer, const std::string& runner) {

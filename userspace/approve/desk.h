@@ -17,11 +17,11 @@
 
 namespace assent::approve {
 
-// Who answers: a person known by the control socket (SO_PEERCRED and login uid).
+// Who answers: a person known by the control socket (SO_PEERCRED, and for root the login uid).
 struct Person {
     std::uint32_t uid = 0;        // of the socket's peer
-    std::uint32_t login_uid = 0;  // whom the kernel knows to have logged in; equals uid when there is none
-    std::string name;             // unix user of login_uid
+    std::uint32_t login_uid = 0;  // who logged in, as their process says; equals uid when there is none
+    std::string name;             // unix user of the uid; for root by sudo, of login_uid
     std::vector<std::string> groups;
     bool is_governed = false;  // the peer is inside a governed cgroup: may never decide
 };

@@ -43,8 +43,8 @@ Result<> may_be_a_reviewer(const Hold& hold, const Person& person) {
     }
     // sudo keeps the person; another user's identity on top of a login (su, a service's user) does not.
     if (person.uid != 0 && person.uid != person.login_uid) {
-        return fail(Errc::denied, "you are logged in as " + person.name + " but act as uid " + std::to_string(person.uid) +
-                                      "; answer as yourself");
+        return fail(Errc::denied, "you act as " + person.name + " but are logged in as uid " +
+                                      std::to_string(person.login_uid) + "; answer as yourself");
     }
     return {};
 }

@@ -60,11 +60,6 @@ struct Open {
     std::size_t connected = 0;
 };
 
-bool covers(const std::vector<model::HoldApproval>& given, const std::vector<model::HoldApproval>& wanted) {
-    return std::ranges::all_of(wanted,
-                               [&](const auto& approval) { return std::ranges::find(given, approval) != given.end(); });
-}
-
 std::string listed(const std::vector<std::string>& words) {
     std::string out;
     for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;

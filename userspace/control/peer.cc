@@ -16,6 +16,8 @@
 namespace assent::control {
 namespace {
 
+constexpr auto no_login = static_cast<std::uint32_t>(-1);
+
 std::unexpected<Error> stranger(std::string_view why) {
     return fail(Errc::denied, "assentd cannot tell who asks (" + std::string(why) + ")");
 }
@@ -77,7 +79,9 @@ void add_names(approve::Person& person) {
     std::array<char, 16 * 1024> buffer{};
     passwd entry{};
     passwd* found = nullptr;
-    if (::getpwuid_r(person.login_uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return;
+    // sudo keeps who logged in. Anybody else's login uid is their word alone: a process that has none may write itself one.
+    const bool is_known_to_root = person.uid == 0 && person.login_uid != no_login;
+    if (::getpwuid_r(is_known_to_root ? person.login_uid : person.uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return;
     person.name = found->pw_name;
     std::vector<gid_t> groups(64);
     int count = static_cast<int>(groups.size());

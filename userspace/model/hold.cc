@@ -1,5 +1,6 @@
 #include "model/hold.h"
 
+#include <algorithm>
 #include <array>
 
 namespace assent::model {
@@ -16,6 +17,11 @@ std::optional<HoldState> hold_state_named(std::string_view name) noexcept {
         if (names.at(i) == name) return static_cast<HoldState>(i);
     }
     return std::nullopt;
+}
+
+bool covers(const std::vector<HoldApproval>& given, const std::vector<HoldApproval>& wanted) {
+    return std::ranges::all_of(wanted,
+                               [&](const auto& approval) { return std::ranges::find(given, approval) != given.end(); });
 }
 
 }  // namespace assent::model

@@ -26,6 +26,9 @@ struct HoldApproval {
     bool operator==(const HoldApproval&) const = default;
 };
 
+// Who answered for `given` has answered all that is `wanted`: the same approvals by the same people, or more.
+[[nodiscard]] bool covers(const std::vector<HoldApproval>& given, const std::vector<HoldApproval>& wanted);
+
 // What a session asks for. Texts are as the agent sent them; whoever shows them escapes them (shown_text).
 struct HoldRequest {
     Digest digest{};

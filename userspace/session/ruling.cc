@@ -240,6 +240,7 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     request->before = before_.list();
     pending_->stage = Pending::Stage::holding;
     pending_->digest = request->digest;
+    pending_->approvals = request->approvals;
     pending_->wait_until = ports_.clock().now() + request->wait;
     set_wake();
     ports_.open_hold(*request);
@@ -272,6 +273,12 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
     if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
     if (command_digest(place(), command, shown_text_of(command)) != pending.digest) {
         return refuse(command, cannot_hold("what it would do has changed while it waited", again->verdict));
+    }
+    if (again->verdict.enforced() == model::Decision::hold) {
+        const auto wanted = hold_request(place(), command, shown_text_of(command), *again, *policy_);
+        if (!wanted.has_value() || !model::covers(pending.approvals, wanted->approvals))
+            return refuse(command, cannot_hold("the rules have changed meanwhile, and others have to approve it now; send it again",
+                                               again->verdict));
     }
     pending.judged = again;
     pending.stage = Pending::Stage::using_hold;

@@ -27,6 +27,7 @@ struct Pending {
     model::RecordTicket ticket = 0;
     bool is_recorded = false;
     Digest digest{};
+    std::vector<model::HoldApproval> approvals;  // that the hold was opened for
     std::optional<model::HoldStatus> hold;
     std::string hold_error;
     std::optional<bool> hold_was_free;
