@@ -186,6 +186,7 @@ Result<> Daemon::open_lookups() {
         .names = learned_names_,
         .records = log_->add_lane([] {}),
         .complete_agent = [this](model::Agent& agent) { describe_agent(agent); },
+        .why_refused = [this](const model::Agent& agent) { return why_refused(agent); },
     });
     if (!lookups) return std::unexpected(lookups.error());
     lookups_ = std::move(*lookups);

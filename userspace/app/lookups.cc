@@ -33,7 +33,7 @@ Result<std::unique_ptr<Lookups>> Lookups::make(Parts parts) {
         .sender_of = [self](const model::Endpoint& source, std::uint16_t port) -> Result<resolve::Sender> {
             auto origin = self->parts_.redirect.sender_of(source, port);
             if (!origin) return std::unexpected(origin.error());
-            return resolve::Sender{std::move(origin->agent), origin->asked_for};
+            return self->sender_of(*origin);
         },
         .target_host = [self](std::string_view name) { return self->target_host(name); },
         .upstreams = [self] { return self->upstreams(); },
@@ -74,11 +74,24 @@ std::string Lookups::target_host(std::string_view name) const {
 }
 
 void Lookups::serve(Fd connection, const kernel::Origin& origin) {
-    resolver_->serve(std::move(connection), {origin.agent, origin.asked_for});
+    resolver_->serve(std::move(connection), sender_of(origin));
+}
+
+resolve::Sender Lookups::sender_of(const kernel::Origin& origin) const {
+    return {origin.agent, origin.asked_for, parts_.why_refused(origin.agent)};
+}
+
+// What left the host in a name of the agent's own choosing is recorded always: there is a bound to that already.
+bool Lookups::is_admitted(const resolve::Lookup& lookup) {
+    if (lookup.refused.empty() && lookup.target.empty()) return true;
+    const auto agent = resolve::agent_key(lookup.sender->agent.cgroup_path);
+    if (admitted_.admits(std::hash<std::string>{}(agent), std::chrono::steady_clock::now())) return true;
+    if (left_out_.size() < limits::dns_agents || left_out_.contains(agent)) ++left_out_[agent];
+    return false;
 }
 
 void Lookups::record(const resolve::Lookup& lookup) {
-    if (!admitted_.admits(lookup.sender->agent.cgroup_id, std::chrono::steady_clock::now())) return;
+    if (!is_admitted(lookup)) return;
     model::Agent agent = lookup.sender->agent;
     parts_.complete_agent(agent);
     std::string members;
@@ -105,12 +118,20 @@ void Lookups::append(const std::string& members) {
 void Lookups::every_second() {
     const auto status = resolver_->status();
     const auto unread = status.left_out + status.unknown;
-    const auto count = admitted_.take_left_out() + unread - left_out_before_;
+    auto unnamed = admitted_.take_left_out() + unread - left_out_before_;
     left_out_before_ = unread;
     kept_.retry(parts_.records);
-    if (count == 0) return;
     std::string members;
-    JsonWriter(members).member("left_out", count);
+    for (const auto& [cgroup, count] : left_out_) {
+        members.clear();
+        JsonWriter(members).member("left_out", count).member("cgroup", cgroup);
+        append(members);
+        unnamed -= count;
+    }
+    left_out_.clear();
+    if (unnamed == 0) return;
+    members.clear();
+    JsonWriter(members).member("left_out", unnamed);
     append(members);
 }
 

@@ -28,6 +28,8 @@ public:
         resolve::LearnedNames& names;
         model::RecordSink& records;
         std::function<void(model::Agent&)> complete_agent;  // adds what is known of its run
+        // Why this host cannot contain the agent, so that nothing of it is passed on; empty: it can.
+        std::function<std::string(const model::Agent&)> why_refused;
     };
     [[nodiscard]] static Result<std::unique_ptr<Lookups>> make(Parts parts);
     ~Lookups() { stop(); }
@@ -51,13 +53,16 @@ private:
     explicit Lookups(Parts parts) : parts_(std::move(parts)) {}
     [[nodiscard]] std::vector<model::Endpoint> upstreams() const;
     [[nodiscard]] std::string target_host(std::string_view name) const;
+    [[nodiscard]] resolve::Sender sender_of(const kernel::Origin& origin) const;
     void record(const resolve::Lookup& lookup);
+    [[nodiscard]] bool is_admitted(const resolve::Lookup& lookup);
     void append(const std::string& members);
     void every_second();
 
     Parts parts_;
-    model::KeptRecords kept_{limits::records_kept};  // the resolver's thread only, as are the next two
+    model::KeptRecords kept_{limits::records_kept};  // the resolver's thread only, as are the next three
     RateLimit admitted_{20, 400};
+    std::map<std::string, std::uint64_t> left_out_;  // cgroups whose lookups were not recorded, how many
     std::uint64_t left_out_before_ = 0;
     mutable std::mutex mutex_;
     std::map<std::string, std::string, std::less<>> hosts_;  // names as they are asked for → hosts as targets have them

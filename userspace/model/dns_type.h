@@ -18,6 +18,7 @@ inline constexpr std::uint16_t svcb = 64;
 inline constexpr std::uint16_t https = 65;
 inline constexpr std::uint16_t ixfr = 251;
 inline constexpr std::uint16_t axfr = 252;
+inline constexpr std::uint16_t any = 255;
 
 // "AAAA"; "TYPE4711" for one that has no name here (RFC 3597).
 [[nodiscard]] std::string name_of(std::uint16_t type);

@@ -21,7 +21,11 @@ unsigned fit(const TargetAddress& address, const model::Endpoint& endpoint, cons
     if (endpoint.is_unix() || !address.unix_name.empty()) return address.unix_name == endpoint.unix_name ? 1 : 0;
     if (address.port != endpoint.port) return 0;
     const unsigned full = endpoint.address.bit_count();
-    if (!address.network) return names.leads_to(address.host, endpoint.address) ? full + 1 : 0;
+    if (!address.network) {
+        // Credentials may go there in the clear, so no answer of a resolver moves it to another host.
+        if (address.host == "localhost" && !endpoint.address.is_loopback()) return 0;
+        return names.leads_to(address.host, endpoint.address) ? full + 1 : 0;
+    }
     if (!is_in(endpoint.address, *address.network, address.prefix_bits)) return 0;
     return address.prefix_bits == full ? full + 2 : address.prefix_bits + 1;
 }

@@ -30,6 +30,10 @@ constexpr std::size_t datagrams_a_round = 64;  // of one listener, then the othe
 
 bool is_transfer(std::uint16_t type) { return type == model::dns_type::axfr || type == model::dns_type::ixfr; }
 
+bool may_have_ech(std::uint16_t type) {
+    return type == model::dns_type::https || type == model::dns_type::svcb || type == model::dns_type::any;
+}
+
 }  // namespace
 
 Resolver::Resolver(Parts parts, Poller poller)
@@ -193,7 +197,9 @@ void Resolver::judge(const Query& query, const Sender& sender, const std::string
     const std::string target = parts_.target_host(query.name);
     std::optional<wire::dns::ExtendedError> refusal;
     Code code = Code::refused;
-    if (query.edns.version != 0) {
+    if (!sender.why_refused.empty()) {
+        refusal = {info_code::prohibited, "assent: " + sender.why_refused};
+    } else if (query.edns.version != 0) {
         code = Code::bad_version;
         refusal = {info_code::prohibited, "assent: this version of EDNS is not known"};
     } else if (query.record_class != wire::dns::class_internet || is_transfer(query.type)) {
@@ -250,8 +256,14 @@ void Resolver::answered(const Query& query, const Forwarder::Outcome& outcome, c
     lookup.code = to_text(wire::dns::code_of(outcome.answer));
     lookup.answered_by = outcome.resolver.to_text();
     const std::size_t most = place.client != 0 ? limits::dns_message : datagram_of(query);
-    const auto stripped = parts_.settings.keeps_ech ? std::nullopt : wire::dns::without_ech(outcome.answer);
-    reply(place, to_agent(query, stripped ? *stripped : outcome.answer, most));
+    Result<std::optional<ByteVector>> stripped = std::nullopt;
+    if (!parts_.settings.keeps_ech) stripped = wire::dns::without_ech(outcome.answer);
+    if (!stripped && may_have_ech(query.type)) {
+        lookup.failure = "its keys of Encrypted Client Hello cannot be taken out: " + stripped.error().message;
+        reply(place, make_answer(query, Code::server_failure, {info_code::blocked, "assent: " + lookup.failure}));
+    } else {
+        reply(place, to_agent(query, stripped && *stripped ? **stripped : outcome.answer, most));
+    }
     parts_.record(lookup);
 }
 

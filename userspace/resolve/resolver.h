@@ -29,6 +29,7 @@ namespace assent::resolve {
 struct Sender {
     model::Agent agent;
     model::Endpoint asked;
+    std::string why_refused;  // nothing is passed on for this agent; empty: it may ask
 };
 
 // One lookup that has ended, for the record.

@@ -60,7 +60,10 @@ void relay(Bytes message) {
 
 void strip(Bytes message) {
     const auto stripped = without_ech(message);
-    if (stripped) require(!without_ech(*stripped));
+    if (stripped && *stripped) {
+        const auto again = without_ech(**stripped);
+        require(again && !*again);
+    }
 }
 
 }  // namespace

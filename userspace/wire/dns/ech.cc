@@ -130,9 +130,9 @@ std::optional<Content> read_content(Bytes message) {
 
 }  // namespace
 
-std::optional<ByteVector> without_ech(Bytes answer) {
+Result<std::optional<ByteVector>> without_ech(Bytes answer) {
     const auto content = read_content(answer);
-    if (!content) return std::nullopt;
+    if (!content) return fail(Errc::malformed, "the answer cannot be read, or has too many records");
     bool has_changed = false;
     std::string records;
     std::size_t count = 0;
@@ -149,7 +149,7 @@ std::optional<ByteVector> without_ech(Bytes answer) {
         append_record(records, record);
         ++count;
     }
-    if (!has_changed) return std::nullopt;
+    if (!has_changed) return std::optional<ByteVector>();
     std::string out = content->head;
     put16(out, 1);
     put16(out, count);
@@ -159,7 +159,7 @@ std::optional<ByteVector> without_ech(Bytes answer) {
     out += records;
     if (content->edns) append_record(out, *content->edns);
     const auto bytes = as_bytes(out);
-    return ByteVector(bytes.begin(), bytes.end());
+    return std::optional(ByteVector(bytes.begin(), bytes.end()));
 }
 
 }  // namespace assent::wire::dns

@@ -5,11 +5,12 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/result.h"
 
 namespace assent::wire::dns {
 
 // The answer without such keys, and without signatures over what was changed; its names are written out, and of the sections
-// behind the answers only EDNS is left. Nothing: there are none, or it cannot be read; then it stays as it is.
-[[nodiscard]] std::optional<ByteVector> without_ech(Bytes answer);
+// behind the answers only EDNS is left. Nothing: there are none. Errc::malformed: it cannot be read, and may have some.
+[[nodiscard]] Result<std::optional<ByteVector>> without_ech(Bytes answer);
 
 }  // namespace assent::wire::dns
