@@ -65,7 +65,7 @@ static __noinline int tell_unix(struct assent_unix_name* name, __u32 socket_type
     return 0;
 }
 
-// In a user namespace of its own a process mounts what it likes where the listed path was.
+// In a user namespace of its own a process mounts what it likes where a path was, the proxy's too.
 static __always_inline bool is_in_first_user_namespace(void) {
     struct task_struct* task = (struct task_struct*)bpf_get_current_task();
     return BPF_CORE_READ(task, cred, user_ns, level) == 0;
@@ -86,9 +86,10 @@ static __always_inline int judge_unix(struct bpf_sock_addr* ctx, bool is_send) {
     if (!read_unix_name(context, &name)) return REFUSE;
     struct assent_unix_rule* rule = find_unix_rule(&name);
     const bool is_stream = type == 1 /* SOCK_STREAM */;
-    const bool may_pass = rule && rule->action == ASSENT_UNIX_PASS && is_in_first_user_namespace();
-    if (may_pass) return PASS;
-    if (rule && rule->action == ASSENT_UNIX_REDIRECT && is_stream && !is_send) {
+    // The name is looked up in the process's own mount namespace, and so is the one that takes its place.
+    const bool is_name_honest = rule && is_in_first_user_namespace();
+    if (is_name_honest && rule->action == ASSENT_UNIX_PASS) return PASS;
+    if (is_name_honest && rule->action == ASSENT_UNIX_REDIRECT && is_stream && !is_send) {
         __u32 size = rule->proxy_length;
         if (size > 0 && size <= ASSENT_UNIX_NAME && bpf_sock_addr_set_sun_path(context, (const __u8*)rule->proxy, size) == 0)
             return PASS;

@@ -153,9 +153,16 @@ class UnixSockets(harness.EndToEnd):
     def test_the_control_socket_is_not_a_way_out_of_a_mount_namespace(self):
         self.assertIn("nightly", self.assent.agent(*self.whoami()).stdout)
         control = self.assent.run_folder / "control.sock"
+        self.assert_closed_under_mounts(control, control)
+
+    def test_neither_is_a_target_whose_proxy_is_mounted_over(self):
+        for door in (self.assent.run_folder / "unix").iterdir():
+            self.assert_closed_under_mounts(door, self.socket)
+
+    def assert_closed_under_mounts(self, mounted_over, asked_for):
         program = throwaway.folder() / "attempt.py"
-        program.write_text(TRY + f"\nprint(attempt({str(control)!r}))")
-        done = self.assent.agent("unshare", "-Urm", "sh", "-c", f"mount --bind {self.outside.path} {control} && exec /usr/bin/python3 {program}")
+        program.write_text(TRY + f"\nprint(attempt({str(asked_for)!r}))")
+        done = self.assent.agent("unshare", "-Urm", "sh", "-c", f"mount --bind {self.outside.path} {mounted_over} && exec /usr/bin/python3 {program}")
         self.assertEqual(done.stdout.split(), ["EPERM"], done.stderr)
         self.assertEqual(self.outside.reached(), [])
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -238,6 +239,15 @@ TEST(Confining, leaves_no_way_round_the_filter) {
                   return ::syscall(SYS_ptrace, 16, ::getppid(), 0, 0) == 0 ? std::string("traced") : error_name(errno);
               }),
               "EPERM");
+    // Typed into the terminal, it would run in the shell that started the run.
+    for (const std::uint64_t request :
+         {std::uint64_t{TIOCSTI}, std::uint64_t{TIOCSTI} | std::uint64_t{1} << 32U, std::uint64_t{TIOCLINUX}})
+        EXPECT_EQ(confined([request] {
+                      const Fd terminal(::open("/dev/ptmx", O_RDWR | O_CLOEXEC));
+                      return ::syscall(SYS_ioctl, terminal.get(), request, "x") == 0 ? std::string("typed")
+                                                                                     : error_name(errno);
+                  }),
+                  "EPERM");
 #ifdef __x86_64__
     // The x32 numbers of the same calls: the process is killed before it can say anything.
     EXPECT_EQ(confined([] {

@@ -10,6 +10,7 @@
 #include "app/session_id.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "resolve/agent_key.h"
 #include "secrets/secret.h"
 
 namespace assent::app {
@@ -188,6 +189,10 @@ void Worker::accepted(Fd socket, const std::string& unix_name) {
     // Each would leave records behind it, too.
     if (kept_.is_over_limit()) return refuse("records cannot be written, and too many wait", &*origin);
     if (flows_.size() >= limits::flows_per_thread) return refuse("too many flows are open", &*origin);
+    const auto agent = resolve::agent_key(origin->agent.cgroup_path);
+    const auto open_of_agent = flows_of_.find(agent);
+    if (open_of_agent != flows_of_.end() && open_of_agent->second >= limits::flows_per_agent)
+        return refuse("too many flows of this agent are open", &*origin);
     auto description = describe(*origin);
     if (!description) return refuse(description.error().message, &*origin);
     if (!description->target && origin->asked_for.port == dns_port) return services_.serve_dns(std::move(socket), *origin);
@@ -200,6 +205,7 @@ void Worker::accepted(Fd socket, const std::string& unix_name) {
     }
     const std::string id = start.description.id;
     Flow& flow = *flows_.emplace(id, std::make_unique<Flow>(std::move(start), *this)).first->second;
+    ++flows_of_[agent];
     flow_count_.store(flows_.size(), std::memory_order_relaxed);
     flow.open([this](session::Flow made, session::Ports& ports) {
         return session::make_session(std::move(made), policy_, cache_, ports);
@@ -368,6 +374,8 @@ void Worker::round() {
         services_.holds.session_ended(flow->id());
         if (flow->cancel_secret() != 0) services_.cancel_keys.remove(flow->cancel_secret());
         kept_.take(flow->leave_records());
+        const auto agent = flows_of_.find(resolve::agent_key(flow->description().agent.cgroup_path));
+        if (agent != flows_of_.end() && --agent->second == 0) flows_of_.erase(agent);
         flows_.erase(std::string(flow->id()));
     }
     flow_count_.store(flows_.size(), std::memory_order_relaxed);

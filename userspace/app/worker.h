@@ -121,6 +121,7 @@ private:
     TargetTls target_tls_;
 
     std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
+    std::unordered_map<std::string, std::size_t> flows_of_;  // by resolve::agent_key()
     std::atomic<std::size_t> flow_count_ = 0;
     std::vector<Flow*> ended_;           // destroyed at the end of the round
     std::unordered_set<Flow*> waiting_;  // those that may wait for records

@@ -18,6 +18,7 @@ inline constexpr std::size_t output_high_water = 256 * KiB;
 inline constexpr std::size_t output_low_water = 64 * KiB;
 inline constexpr std::size_t output_maximum = 20 * MiB;  // over it the flow is closed
 inline constexpr std::size_t flows_per_thread = 16 * 1024;
+inline constexpr std::size_t flows_per_agent = 12 * 1024;  // of one thread: others have room left
 inline constexpr auto upstream_connect_timeout = 10s;
 inline constexpr auto startup_timeout = 60s;  // from accept until the session is authenticated
 inline constexpr auto first_bytes_timeout = 2s;  // of an agent at an unlisted target, so that it is refused in its own protocol

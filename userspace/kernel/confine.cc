@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <pwd.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -76,6 +77,17 @@ Result<> refuse_call(const Filter& filter, int call, int error) {
     return {};
 }
 
+// Typing into the terminal that the run shares with the shell it was started from.
+Result<> refuse_typing(const Filter& filter) {
+    constexpr std::uint64_t low_half = 0xffffffff;  // all that the kernel looks at
+    for (const std::uint64_t request : {std::uint64_t{TIOCSTI}, std::uint64_t{TIOCLINUX}}) {
+        const int done = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                          SCMP_A1_64(SCMP_CMP_MASKED_EQ, low_half, request));
+        if (done != 0) return filter_failed(done);
+    }
+    return {};
+}
+
 // socket() of any family but these. The kernel takes the family as an int: only its low 32 bits are looked at.
 Result<> refuse_families(const Filter& filter, int call) {
     constexpr std::uint64_t low_half = 0xffffffff;
@@ -119,6 +131,7 @@ Result<Filter> make_filter() {
                            SCMP_SYS(perf_event_open), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
                            SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd)})
         if (auto added = refuse_call(filter, call, EPERM); !added) return std::unexpected(added.error());
+    if (auto added = refuse_typing(filter); !added) return std::unexpected(added.error());
     return filter;
 }
 

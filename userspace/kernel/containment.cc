@@ -1,14 +1,18 @@
 #include "kernel/containment.h"
 
+#include <linux/capability.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
+#include <bit>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <sstream>
 
+#include <cap-ng.h>
 #include <fmt/format.h>
 
 #include "base/limits.h"
@@ -19,27 +23,30 @@
 namespace assent::kernel {
 namespace {
 
-struct Capability {
-    unsigned number;
-    const char* name;
-};
-// With any of these an agent undoes what holds it: the hooks, the programs, the kernel or another process.
-constexpr std::array undoing = {
-    Capability{12, "CAP_NET_ADMIN"}, Capability{13, "CAP_NET_RAW"},    Capability{16, "CAP_SYS_MODULE"},
-    Capability{17, "CAP_SYS_RAWIO"}, Capability{19, "CAP_SYS_PTRACE"}, Capability{21, "CAP_SYS_ADMIN"},
-    Capability{22, "CAP_SYS_BOOT"},  Capability{38, "CAP_PERFMON"},    Capability{39, "CAP_BPF"},
-};
+// With any other one an agent undoes what holds it: the hooks, the programs, the files they stand on, the kernel, or
+// another process. One that is not known is no better.
+constexpr std::uint64_t harmless = 1ULL << CAP_NET_BIND_SERVICE | 1ULL << CAP_NET_BROADCAST | 1ULL << CAP_IPC_LOCK |
+                                   1ULL << CAP_LEASE | 1ULL << CAP_WAKE_ALARM | 1ULL << CAP_BLOCK_SUSPEND;
 
-std::vector<std::string> names_of(std::uint64_t capabilities) {
-    std::vector<std::string> out;
-    for (const auto& each : undoing)
-        if ((capabilities >> each.number & 1U) != 0) out.emplace_back(each.name);
-    return out;
+std::string name_of(unsigned capability) {
+    const char* known = ::capng_capability_to_name(capability);
+    std::string out = known != nullptr ? known : fmt::format("{}", capability);
+    std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return "CAP_" + out;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+// Those that undo; empty: none.
+std::string undoing(std::uint64_t capabilities) {
+    constexpr int most_shown = 5;
     std::string out;
-    for (const auto& word : words) out += (out.empty() ? "" : " ") + word;
+    const auto found = capabilities & ~harmless;
+    int shown = 0;
+    for (unsigned number = 0; number < 64 && shown < most_shown; ++number) {
+        if ((found >> number & 1U) == 0) continue;
+        out += (out.empty() ? "" : " ") + name_of(number);
+        ++shown;
+    }
+    if (const int more = std::popcount(found) - shown; more > 0) out += fmt::format(" and {} more", more);
     return out;
 }
 
@@ -71,16 +78,15 @@ private:
 };
 
 void judge_root(const model::Agent& agent, bool has_guard, Findings& findings) {
-    const auto held = names_of(agent.capabilities);
-    if (!held.empty())
-        findings.add(fmt::format("the agent has capabilities that can undo its governing: {}", joined(held)),
-                     "CapabilityBoundingSet=");
+    if (const auto held = undoing(agent.capabilities); !held.empty())
+        findings.add("the agent has capabilities that can undo its governing: " + held, "CapabilityBoundingSet=");
     if (agent.uid != 0) return;
     if (!has_guard)
         return findings.add("the agent runs as root, and this kernel has no BPF LSM that could hold it", "User= (not root)");
     if (!is_read_only_for(agent)) {
         findings.add("the agent runs as root and can write to the host's own files and settings", "ProtectSystem=strict");
-        findings.add({}, "ProtectKernelTunables=yes");
+        for (const char* setting : {"ProtectKernelTunables=yes", "ProtectControlGroups=yes", "PrivateDevices=yes"})
+            findings.add({}, setting);
     }
 }
 
@@ -88,6 +94,8 @@ void judge_root(const model::Agent& agent, bool has_guard, Findings& findings) {
 
 bool is_host_read_only(std::string_view mounts) {
     std::map<std::string, bool> is_read_only;  // by mount point; the last one on it counts
+    bool has_own_devices = true;               // the host's /dev has its disks
+    std::map<std::string, bool> cgroups;       // where processes are moved from one to another; read-only or not
     std::istringstream lines{std::string(mounts)};
     for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
@@ -96,22 +104,28 @@ bool is_host_read_only(std::string_view mounts) {
         std::string options;
         fields >> skipped >> skipped >> skipped >> skipped >> point >> options;
         is_read_only[point] = (options + ",").starts_with("ro,");
+        cgroups.erase(point);
+        std::string type;
+        while (fields >> type && type != "-") {
+        }
+        fields >> type;
+        if (type == "cgroup2") cgroups[point] = is_read_only[point];
+        if (point == "/dev") has_own_devices = type != "devtmpfs";
     }
     const auto has = [&](const char* point) {
         const auto found = is_read_only.find(point);
         return found != is_read_only.end() && found->second;
     };
-    return has("/") && (has("/proc/sys") || has("/proc"));
+    const bool are_cgroups_held = std::ranges::all_of(cgroups, [](const auto& mount) { return mount.second; });
+    return has("/") && (has("/proc/sys") || has("/proc")) && are_cgroups_held && has_own_devices;
 }
 
 Containment judge_containment(const model::Agent& agent, bool has_guard, const Accepted& accepted) {
     Findings findings;
     if (!accepted.root_agents) judge_root(agent, has_guard, findings);
-    const auto gained = names_of(agent.bounding_capabilities);
-    if (!accepted.new_privileges && !agent.has_no_new_privileges && !gained.empty())
-        findings.add(
-            "setuid programs could make the agent root: it has no no_new_privs, and its bounding set has " + joined(gained),
-            "NoNewPrivileges=yes");
+    // With an empty bounding set as well: root without capabilities owns the files of cgroups.
+    if (!accepted.new_privileges && !agent.has_no_new_privileges)
+        findings.add("setuid programs could make the agent root: it has no no_new_privs", "NoNewPrivileges=yes");
     if (!accepted.no_lsm && !has_guard && !agent.has_filter)
         findings.add(
             "this kernel has no BPF LSM, and the agent has no filter of system calls: it can open sockets that nobody "

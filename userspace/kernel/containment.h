@@ -1,5 +1,6 @@
 // Which agents this host can contain. The hooks of cgroups alone hold an ordinary user who can gain nothing; root,
-// capabilities and setuid programs take more. Thread: any.
+// capabilities and setuid programs take more. It finds units that are not set up to be held: the process that connects is
+// judged, and what a process says of itself it can change, so an agent that means harm is not found out by it. Thread: any.
 #pragma once
 
 #include <sys/types.h>
@@ -31,8 +32,9 @@ struct Containment {
 // `has_guard`: the kernel runs the programs of BPF LSM. Reads /proc of an agent that is root.
 [[nodiscard]] Containment judge_containment(const model::Agent& agent, bool has_guard, const Accepted& accepted);
 
-// The file systems that an agent as root would use to get free are read-only for this process: all of them
-// (ProtectSystem=strict) and /proc/sys (ProtectKernelTunables). `mounts` as in /proc/PID/mountinfo.
+// What an agent as root would use to get free is closed to this process: all file systems are read-only (ProtectSystem=strict),
+// /proc/sys (ProtectKernelTunables) and cgroups (ProtectControlGroups) as well, and disks are not in its /dev
+// (PrivateDevices). `mounts` as in /proc/PID/mountinfo.
 [[nodiscard]] bool is_host_read_only(std::string_view mounts);
 
 // uid, capabilities and the like of a running process, as far as judge_containment needs them. Errc::not_found.

@@ -206,6 +206,10 @@ Result<RunStarted> Runs::start(const RunRequest& request, const std::function<bo
     runs_.emplace(run->path, *run);
     auto done = save();
     if (done) done = move_into(folder, request.pid);
+    // After `assent detach` nothing is, and a run would be an ordinary process with an agent's name.
+    if (done && !is_governed(run->cgroup_id))
+        done = fail(Errc::unavailable,
+                    fmt::format("{} is not governed (assent status says why), so no run is started", slice_.string()));
     if (done && !is_alive(*process)) done = fail(Errc::not_found, fmt::format("process {} has ended", request.pid));
     if (!done) {
         runs_.erase(run->path);

@@ -44,26 +44,32 @@ TEST(Containing, root_is_refused_without_lsm_and_with_it_while_the_host_is_open_
     agent.pid = 0;  // no such process: nothing is read-only for it
     const auto held = judge_containment(agent, true, {});
     EXPECT_NE(held.why.find("can write to the host's own files"), std::string::npos);
-    EXPECT_EQ(held.settings, (std::vector<std::string>{"ProtectSystem=strict", "ProtectKernelTunables=yes"}));
+    EXPECT_EQ(held.settings, (std::vector<std::string>{"ProtectSystem=strict", "ProtectKernelTunables=yes",
+                                                       "ProtectControlGroups=yes", "PrivateDevices=yes"}));
     EXPECT_TRUE(judge_containment(agent, true, {.root_agents = true}).is_contained());
     EXPECT_TRUE(judge_containment(agent, false, {.root_agents = true}).is_contained());
 }
 
 TEST(Containing, capabilities_are_refused_whoever_has_them) {
     auto agent = contained_agent();
-    agent.capabilities = net_raw;
-    for (const bool has_guard : {false, true}) {
-        const auto found = judge_containment(agent, has_guard, {});
-        EXPECT_NE(found.why.find("CAP_NET_RAW"), std::string::npos);
-        EXPECT_EQ(found.settings, std::vector<std::string>{"CapabilityBoundingSet="});
-        EXPECT_TRUE(judge_containment(agent, has_guard, {.root_agents = true}).is_contained());
+    for (const auto& [capability, name] : {std::pair(net_raw, "CAP_NET_RAW"), std::pair(1ULL << 1U, "CAP_DAC_OVERRIDE"),
+                                           std::pair(1ULL << 7U, "CAP_SETUID"), std::pair(1ULL << 63U, "CAP_63")}) {
+        agent.capabilities = capability;
+        for (const bool has_guard : {false, true}) {
+            const auto found = judge_containment(agent, has_guard, {});
+            EXPECT_NE(found.why.find(name), std::string::npos) << found.why;
+            EXPECT_EQ(found.settings, std::vector<std::string>{"CapabilityBoundingSet="});
+            EXPECT_TRUE(judge_containment(agent, has_guard, {.root_agents = true}).is_contained());
+        }
     }
+    agent.capabilities = everything;
+    EXPECT_NE(judge_containment(agent, true, {}).why.find(" more"), std::string::npos);
 }
 
 TEST(Containing, what_setuid_programs_could_give_counts_too) {
     auto agent = contained_agent();
     agent.has_no_new_privileges = false;
-    EXPECT_TRUE(judge_containment(agent, false, {}).is_contained()) << "an empty bounding set gives nothing";
+    EXPECT_FALSE(judge_containment(agent, false, {}).is_contained()) << "root without capabilities owns cgroup.procs";
     agent.bounding_capabilities = everything;
     EXPECT_EQ(judge_containment(agent, true, {}).settings, std::vector<std::string>{"NoNewPrivileges=yes"});
     EXPECT_TRUE(judge_containment(agent, true, {.new_privileges = true}).is_contained());
@@ -85,6 +91,13 @@ TEST(Containing, a_host_is_read_only_when_its_root_and_its_settings_are) {
     EXPECT_TRUE(is_host_read_only(root + tunables));
     EXPECT_FALSE(is_host_read_only("22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda ro\n" + tunables));
     EXPECT_FALSE(is_host_read_only(root + tunables + "50 41 0:21 /sys /proc/sys rw,nosuid - proc proc rw\n"));
+    const std::string devices = "30 22 0:5 / /dev rw,nosuid shared:2 - devtmpfs udev rw\n";
+    EXPECT_FALSE(is_host_read_only(root + tunables + devices));
+    EXPECT_TRUE(is_host_read_only(root + tunables + devices + "60 22 0:50 / /dev ro,nosuid - tmpfs tmpfs rw\n"));
+    const std::string cgroups = "31 22 0:26 / /sys/fs/cgroup rw,nosuid shared:3 - cgroup2 cgroup2 rw\n";
+    EXPECT_FALSE(is_host_read_only(root + tunables + cgroups));
+    EXPECT_TRUE(
+        is_host_read_only(root + tunables + cgroups + "61 31 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup2 rw\n"));
 }
 
 TEST(Containing, the_powers_of_a_process_are_read_from_proc) {
