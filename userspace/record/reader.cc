@@ -13,14 +13,19 @@
 namespace assent::record {
 namespace {
 
-// When a segment was begun, by its header; nothing when it cannot be read.
+// When a segment's first record was made; nothing when it cannot be read. The header says a time as well, but nothing confirms
+// that one, and somebody could have later segments hide earlier ones by it.
 std::optional<WallTime> begin_of(const std::filesystem::path& folder, const SegmentName& name) {
     auto reader = SegmentReader::open(folder / segment_file(name.first));
     if (!reader) return std::nullopt;
-    const auto item = reader->next();
-    if (!item || item->is_end || item->frame.fault != FrameFault::none) return std::nullopt;
-    const auto header = parse_header(as_text(item->frame.payload));
-    return header ? parse_time(header->time, {}) : std::nullopt;
+    reader->skip_bodies(true);
+    for (;;) {
+        const auto item = reader->next();
+        if (!item || item->is_end || item->frame.fault != FrameFault::none) return std::nullopt;
+        if (item->frame.kind != FrameKind::leaf) continue;
+        const auto start = leaf_start(as_text(item->frame.payload));
+        return start ? parse_time(start->time, {}) : std::nullopt;
+    }
 }
 
 // The last segment that was begun at `since` or before: what is older is not asked for.

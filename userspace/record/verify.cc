@@ -63,7 +63,8 @@ private:
     std::optional<Finding> differs_;  // the first leaf since the last checkpoint that differs from the hashes file
     std::uint64_t covered_ = 0;       // the tree size that a checkpoint confirmed last
     std::uint64_t pruned_end_ = 0;
-    std::uint64_t pruned_before_ = 0;  // what a record says was pruned
+    std::uint64_t told_pruned_before_ = 0;  // what a record says was pruned
+    std::uint64_t pruned_before_ = 0;       // and a checkpoint confirms
 
     // Of the segment that is walked.
     std::string segment_;
@@ -237,6 +238,8 @@ void Verifier::see(const Frame& frame, bool is_first) {
             bodies_.push_back({body_hash(frame.payload), frame.payload.size(), false});
             break;
         case FrameKind::erased:
+            if (std::ranges::any_of(frame.payload, [](std::byte byte) { return byte != std::byte{0}; }))
+                return find(Wrong::edited, tree_.size(), "a body that was erased is not all zeros");
             bodies_.push_back({{}, frame.payload.size(), true});
             ++report_.erased_bodies;
             break;
@@ -301,7 +304,7 @@ void Verifier::see_leaf(std::string_view leaf) {
     }
     report_.bodies += bodies_.size();
     bodies_.clear();
-    pruned_before_ = std::max(pruned_before_, checked.pruned_before.value_or(0));
+    told_pruned_before_ = std::max(told_pruned_before_, checked.pruned_before.value_or(0));
     claimed_.add(claimed);
     tree_.add(hash);
     check_promises();
@@ -389,6 +392,7 @@ void Verifier::check_root(const Checkpoint& checkpoint, std::string_view source)
         differs_.reset();
         claimed_ = tree_;
         covered_ = tree_.size();
+        pruned_before_ = told_pruned_before_;
         return;
     }
     if (checkpoint.size > tree_.size()) {
@@ -434,8 +438,8 @@ void Verifier::check_end() {
         find(Wrong::truncated, tree_.size(),
              fmt::format("the checkpoint of {} records is in the folder's file, and not in the log", folder_checkpoint_));
     }
-    if (!is_done() && pruned_end_ > pruned_before_) {
-        find(Wrong::missing, pruned_before_, "segments were removed, and no record says that they were pruned");
+    if (!is_done() && pruned_end_ > told_pruned_before_) {
+        find(Wrong::missing, told_pruned_before_, "segments were removed, and no record says that they were pruned");
         report_.finding->last_seq = pruned_end_ - 1;
         report_.finding->time.clear();
         report_.finding->segment = segment_file(0);
@@ -455,6 +459,17 @@ void Verifier::say_what_is_open() {
         report_.cannot_exclude.push_back(fmt::format(
             "changes of the {} records since the last checkpoint, by somebody who also corrected their checksums",
             tree_.size() - covered_));
+    }
+    if (pruned_end_ > pruned_before_) {
+        report_.cannot_exclude.push_back(fmt::format(
+            "that somebody else removed the segments before record {}: the record that they were pruned is not behind a "
+            "checkpoint yet",
+            pruned_end_));
+    }
+    if (report_.erased_bodies != 0) {
+        report_.cannot_exclude.push_back(fmt::format(
+            "anything about the content of the {} bodies that were erased, nor who did it: only their digests are left",
+            report_.erased_bodies));
     }
     if (report_.pruned_records != 0) {
         report_.cannot_exclude.push_back(

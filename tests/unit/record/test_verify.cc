@@ -290,6 +290,28 @@ TEST_F(VerifyTest, ErasedBodyLeavesTheTreeWhole) {
     const auto report = check();
     EXPECT_FALSE(report.finding) << report.finding->detail;
     EXPECT_EQ(report.erased_bodies, 1);
+    EXPECT_THAT(report.cannot_exclude, Contains(HasSubstr("1 bodies that were erased")));
+    body.payload.back() = 'x';
+    put(all);
+    EXPECT_EQ(finding().wrong, Wrong::edited) << "what was erased is zeros";
+}
+
+// Somebody who removes the oldest segment adds a record that it was pruned, behind the last checkpoint.
+TEST_F(VerifyTest, APruningThatNoCheckpointConfirmsIsSaidToBeOpen) {
+    write(20, 2000);
+    const auto segments = list_segments(records());
+    ASSERT_TRUE(segments);
+    const auto records_before = check().records;
+    std::filesystem::remove(segment());
+    auto last = pieces(segments->back().first);
+    last.push_back({FrameKind::leaf,
+                    R"({"seq":)" + std::to_string(records_before) +
+                        R"(,"time":"2026-11-22T10:00:00.000000Z","type":"administered","what":"records.pruned","pruned_before":)" +
+                        std::to_string((*segments)[1].first) + "}"});
+    put(last, segments->back().first);
+    const auto report = check();
+    EXPECT_FALSE(report.finding) << report.finding->detail;
+    EXPECT_THAT(report.cannot_exclude, Contains(HasSubstr("somebody else removed the segments")));
 }
 
 TEST_F(VerifyTest, UnfinishedEndAfterTheLastCheckpointIsNoTampering) {
