@@ -1,5 +1,6 @@
 // What the BPF programs and the daemon share: keys, values and events. Plain C, read by both sides. Whoever changes a
-// layout or the meaning of a field here raises ASSENT_ABI_VERSION: a daemon that finds other maps pinned makes new ones.
+// layout or the meaning of a field here raises ASSENT_ABI_VERSION, and ASSENT_STATE_VERSION where it is not assent_config's:
+// a daemon that finds other maps pinned makes new ones.
 #ifndef ASSENT_ABI_H
 #define ASSENT_ABI_H
 
@@ -7,7 +8,14 @@
 #include <linux/types.h>
 #endif
 
-#define ASSENT_ABI_VERSION 4
+#ifndef ASSENT_ABI_VERSION
+#define ASSENT_ABI_VERSION 5
+#endif
+// Of every layout and meaning but assent_config's. Programs of another version with the same state go on with the maps that
+// are pinned, so that connections on their way arrive. Above ASSENT_PORTS_MAXIMUM, which version 4 had in its place.
+#ifndef ASSENT_STATE_VERSION
+#define ASSENT_STATE_VERSION 105
+#endif
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
@@ -19,8 +27,10 @@
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
-    __u32 abi_version;
+    __u32 abi_version;    // these two stay first for ever
+    __u32 state_version;
     __u32 port_count;
+    __u32 padding;
     __u16 ports[ASSENT_PORTS_MAXIMUM];        // host order
     __u64 port_bits[ASSENT_PORT_LIMIT / 64];  // the same ports, one bit each
     __u64 host_netns_cookie;                  // the daemon's: its DNS listeners are in this network namespace only
