@@ -35,7 +35,7 @@ _assent() {
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run whoami holds approve deny sessions replay search verify status doctor policy end detach --version $common" ;;
+        '') words="run whoami holds approve deny sessions replay search verify status doctor policy end upgrade detach --version $common" ;;
         run) words='--name --user --purpose --config --help --' ;;
         holds)
             case $sub in

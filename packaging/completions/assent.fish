@@ -27,6 +27,7 @@ complete -c assent -n __fish_use_subcommand -a status -d 'What the daemon does'
 complete -c assent -n __fish_use_subcommand -a doctor -d 'What agents on this host can still open'
 complete -c assent -n __fish_use_subcommand -a policy -d 'Check, test, explain and reload policies'
 complete -c assent -n __fish_use_subcommand -a end -d 'End a session now'
+complete -c assent -n __fish_use_subcommand -a upgrade -d 'Let the installed assentd take over'
 complete -c assent -n __fish_use_subcommand -a detach -d 'End all governing of this host'
 
 complete -c assent -n '__fish_seen_subcommand_from run' -l name -x -d 'What the agent is called'

@@ -505,6 +505,12 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
     return out;
 }
 
+Result<> try_programs() {
+    const auto programs = Programs::load(nullptr);
+    if (!programs) return std::unexpected(programs.error());
+    return {};
+}
+
 std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file) {
     std::vector<model::IpAddress> out;
     std::ifstream lines(file);

@@ -161,7 +161,7 @@ bool SessionImpl::cancel_requested() {
 
 void SessionImpl::tick() {
     if (is_over_) return;
-    if (is_draining_ && adapter_->is_idle()) {
+    if (is_draining_ && is_idle()) {
         end("assent", "the service is stopping");
         return;
     }
@@ -189,7 +189,13 @@ void SessionImpl::end(std::string_view by, std::string_view reason) {
 
 void SessionImpl::drain() {
     is_draining_ = true;
-    if (!is_over_ && adapter_->is_idle()) end("assent", "the service is stopping");
+    if (!is_over_ && is_idle()) end("assent", "the service is stopping");
+}
+
+bool SessionImpl::is_idle() const {
+    // An agent that has just connected is about to say something.
+    if (!is_authenticated_ && ports_.clock().now() - opened_ < limits::first_bytes_timeout) return false;
+    return adapter_->is_idle();
 }
 
 std::string SessionImpl::describe() const {
