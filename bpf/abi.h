@@ -27,7 +27,7 @@
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
-    __u32 abi_version;    // these two stay first for ever
+    __u32 abi_version;  // these two stay first for ever
     __u32 state_version;
     __u32 port_count;
     __u32 padding;
@@ -111,7 +111,7 @@ struct assent_event {
     __u32 family;
     __u32 socket_type;  // of ASSENT_REFUSED_PROCESS the other process
     __u32 protocol;     // of ASSENT_REFUSED_PROCESS the signal, or 0
-    __u16 port;  // host order
+    __u16 port;         // host order
     __u16 padding[3];
 };
 
@@ -151,11 +151,11 @@ struct assent_quiet_key {
 // The only element of the array map `guard`: what the programs of the security module go by. All zero: they let everything
 // pass, since they see every process of the host.
 struct assent_guard {
-    __u64 daemon_cgroup;         // signals to processes in it are refused, and its calls of socket() counted; 0: none
-    __u32 governed_levels;       // one bit a depth at which a cgroup of `governed_cgroups` is
-    __u32 mount_namespaces[2];   // their inodes, the host's and the daemon's: mounts are held there, and where they spread
-    __u32 is_unix_closed;        // agents connect only to unix sockets of `unix_sockets`, and to each other's
-    __u32 trial_count;           // of those calls: so the daemon knows that the programs run
+    __u64 daemon_cgroup;        // signals to processes in it are refused, and its calls of socket() counted; 0: none
+    __u32 governed_levels;      // one bit a depth at which a cgroup of `governed_cgroups` is
+    __u32 mount_namespaces[2];  // their inodes, the host's and the daemon's: mounts are held there, and where they spread
+    __u32 is_unix_closed;       // agents connect only to unix sockets of `unix_sockets`, and to each other's
+    __u32 trial_count;          // of those calls: so the daemon knows that the programs run
     __u32 padding;
 };
 

@@ -283,14 +283,15 @@ Result<> Daemon::govern() {
     for (auto& worker : workers_) {
         if (auto result = worker->start(); !result) return result;
     }
-    unix_doors_ = std::make_unique<UnixDoors>(settings_, *redirect_, handover_, [this](Fd socket, const std::string& name) -> Result<> {
-        for (auto& worker : workers_) {
-            Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
-            if (!own.is_open()) return fail_errno("listening for " + name, errno);
-            worker->listen_for(std::move(own), name);
-        }
-        return {};
-    });
+    unix_doors_ = std::make_unique<UnixDoors>(settings_, *redirect_, handover_,
+                                              [this](Fd socket, const std::string& name) -> Result<> {
+                                                  for (auto& worker : workers_) {
+                                                      Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+                                                      if (!own.is_open()) return fail_errno("listening for " + name, errno);
+                                                      worker->listen_for(std::move(own), name);
+                                                  }
+                                                  return {};
+                                              });
     lookups_->start();
     policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
         lookups_->set_policy(*policy);

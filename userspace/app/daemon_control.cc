@@ -22,9 +22,9 @@ using nlohmann::json;
 }  // namespace
 
 Result<> Daemon::open_control() {
-    auto server = control::Server::open(settings_.run / "control.sock",
-                                        [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
-                                        handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
+    auto server = control::Server::open(
+        settings_.run / "control.sock", [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
+        handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
     if (!server) return std::unexpected(server.error());
     control_ = std::move(*server);
     const auto decide = [this] { return DecideLists{settings_.decide_users, settings_.decide_groups}; };

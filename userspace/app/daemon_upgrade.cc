@@ -21,7 +21,7 @@ using control::Peer;
 using nlohmann::json;
 
 constexpr auto release_timeout = 2s;  // for what the kernel has accepted already, and for lookups that are under way
-constexpr auto answer_time = 100ms;  // until whoever asked for the upgrade has been told that it begins
+constexpr auto answer_time = 100ms;   // until whoever asked for the upgrade has been told that it begins
 constexpr const char* why = "the service is being upgraded";
 
 bool shall_stop() {
@@ -48,7 +48,8 @@ Result<> Daemon::check_upgrade() const { return program_.check(settings_.file); 
 
 void Daemon::add_upgrade_request() {
     control_->handle("upgrade", [this](const Peer& peer, const json&, const Emit&) -> Result<json> {
-        if (peer.uid != 0 || peer.person.is_governed) return fail(Errc::denied, "only root upgrades assentd, and no agent does");
+        if (peer.uid != 0 || peer.person.is_governed)
+            return fail(Errc::denied, "only root upgrades assentd, and no agent does");
         if (is_upgrade_wanted_) return fail(Errc::unavailable, "an upgrade is under way");
         if (auto checked = check_upgrade(); !checked) return std::unexpected(checked.error());
         std::string members;
@@ -94,16 +95,19 @@ void Daemon::release_all() {
     for (auto& worker : workers_) worker->release();
     lookups_->release();
     const auto is_released = [](const auto& each) { return each->is_released(); };
-    const bool is_quiet = wait_for(release_timeout, [&] { return std::ranges::all_of(workers_, is_released) && lookups_->is_released(); });
+    const bool is_quiet =
+        wait_for(release_timeout, [&] { return std::ranges::all_of(workers_, is_released) && lookups_->is_released(); });
     if (!is_quiet) spdlog::warn("lookups that are under way are not answered any more");
 }
 
 bool Daemon::hand_over() {
     timespec now{};
     (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=making place for another program",
-                       static_cast<unsigned long long>(now.tv_sec) * 1'000'000ULL + static_cast<unsigned long long>(now.tv_nsec) / 1000ULL);
-    spdlog::info("upgrade: sessions that are open have {} s to end", std::chrono::duration<double>(limits::upgrade_drain).count());
+    (void)::sd_notifyf(
+        0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=making place for another program",
+        static_cast<unsigned long long>(now.tv_sec) * 1'000'000ULL + static_cast<unsigned long long>(now.tv_nsec) / 1000ULL);
+    spdlog::info("upgrade: sessions that are open have {} s to end",
+                 std::chrono::duration<double>(limits::upgrade_drain).count());
     std::this_thread::sleep_for(answer_time);
     if (!drain_for_upgrade()) return false;
     is_stopped_ = true;

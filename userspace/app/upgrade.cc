@@ -13,8 +13,8 @@
 
 #include <fmt/format.h>
 
-#include "base/upgrade_limits.h"
 #include "base/shown_text.h"
+#include "base/upgrade_limits.h"
 
 namespace assent::app {
 namespace {
@@ -61,7 +61,8 @@ Result<pid_t> spawn(const std::string& file, std::vector<std::string> arguments,
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
     if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes, &none);
     if (error == 0) error = ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    if (error == 0) error = ::posix_spawn(&child, file.c_str(), &actions, &attributes, pointers_to(arguments).data(), environ);
+    if (error == 0)
+        error = ::posix_spawn(&child, file.c_str(), &actions, &attributes, pointers_to(arguments).data(), environ);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0) return fail_errno("starting " + file, error);
@@ -83,9 +84,10 @@ Result<> Program::check(const std::filesystem::path& settings) const {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe", errno);
     const Fd output(ends[0]);
     Fd input(ends[1]);
-    const auto child = spawn(file.string(),
-                             {file.string(), "--check", "--handover", std::to_string(Handover::format), "--config", settings.string()},
-                             input.get());
+    const auto child =
+        spawn(file.string(),
+              {file.string(), "--check", "--handover", std::to_string(Handover::format), "--config", settings.string()},
+              input.get());
     input.reset();
     if (!child) return fail(Errc::invalid, child.error().message);
     std::string said;

@@ -131,7 +131,7 @@ private:
 
     std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
     std::atomic<std::size_t> flow_count_ = 0;
-    std::vector<Flow*> ended_;            // destroyed at the end of the round
+    std::vector<Flow*> ended_;  // destroyed at the end of the round
     std::unordered_set<Flow*> retiring_;
     std::atomic<std::size_t> retiring_count_ = 0;
     std::atomic<bool> is_released_ = false;

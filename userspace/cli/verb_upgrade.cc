@@ -23,7 +23,8 @@ void print_end(Context& context, const json& status) {
         fmt::print("{}\n", json{{"version", status.value("version", "")}, {"pid", status.value("pid", 0)}}.dump());
         return;
     }
-    fmt::print("assentd {} has taken over, in process {}\n", shown_text(status.value("version", "")), status.value("pid", 0));
+    fmt::print("assentd {} has taken over, in process {}\n", shown_text(status.value("version", "")),
+               status.value("pid", 0));
 }
 
 void upgrade(Context& context) {
@@ -47,7 +48,8 @@ void upgrade(Context& context) {
 }  // namespace
 
 void add_verb_upgrade(CLI::App& app, Context& context) {
-    auto* verb = app.add_subcommand("upgrade", "Let the assentd that is installed now take over from the one that runs (root)");
+    auto* verb =
+        app.add_subcommand("upgrade", "Let the assentd that is installed now take over from the one that runs (root)");
     verb->footer("Nobody is refused meanwhile. It is checked first, and the one that runs goes on when it would not start.");
     verb->callback([&context] { upgrade(context); });
 }

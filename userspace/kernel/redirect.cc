@@ -212,7 +212,8 @@ Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, st
     std::vector<std::string> names;
     for (const auto& program : programs_.governing()) {
         names.push_back(program.name);
-        auto attached = attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
+        auto attached =
+            attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
         if (!attached) return attached;
     }
     drop_other_links(place, names);  // last: there is no moment without

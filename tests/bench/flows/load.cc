@@ -70,12 +70,14 @@ int serve() {
             const int socket = ready[static_cast<std::size_t>(i)].data.fd;
             if (socket == STDIN_FILENO) return 0;  // whoever started it is gone
             if (socket == listener) {
-                for (int taken = 0; (taken = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) poll.watch(taken, EPOLLIN);
+                for (int taken = 0; (taken = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;)
+                    poll.watch(taken, EPOLLIN);
                 continue;
             }
             std::array<char, 4096> buffer{};
             const auto read = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
-            if (read <= 0 || ::send(socket, buffer.data(), static_cast<std::size_t>(read), MSG_NOSIGNAL) != read) ::close(socket);
+            if (read <= 0 || ::send(socket, buffer.data(), static_cast<std::size_t>(read), MSG_NOSIGNAL) != read)
+                ::close(socket);
         }
     }
 }
@@ -109,7 +111,8 @@ int hold(std::uint16_t port, int wanted) {
     std::size_t working = 0;
     for (const int socket : kept) {
         std::array<char, word.size()> answer{};
-        if (::send(socket, word.data(), word.size(), MSG_NOSIGNAL) > 0 && ::recv(socket, answer.data(), answer.size(), MSG_WAITALL) > 0)
+        if (::send(socket, word.data(), word.size(), MSG_NOSIGNAL) > 0 &&
+            ::recv(socket, answer.data(), answer.size(), MSG_WAITALL) > 0)
             ++working;
     }
     std::cout << fmt::format(R"({{"working":{}}})", working) << std::endl;
@@ -119,7 +122,8 @@ int hold(std::uint16_t port, int wanted) {
 // Connections that are on their way, each with the time of its start.
 class Paced {
 public:
-    Paced(std::uint16_t port, double rate, double seconds) : to_(loopback(port)), rate_(rate), total_(static_cast<std::uint64_t>(rate * seconds)) {}
+    Paced(std::uint16_t port, double rate, double seconds)
+        : to_(loopback(port)), rate_(rate), total_(static_cast<std::uint64_t>(rate * seconds)) {}
 
     void run() {
         const auto start = Clock::now();
@@ -128,7 +132,8 @@ public:
             while (started_ < total_ && static_cast<double>(started_) < elapsed * rate_) begin();
             std::array<epoll_event, 256> ready{};
             const int count = poll_.wait(ready, 1);
-            for (int i = 0; i < count; ++i) go_on(ready[static_cast<std::size_t>(i)].data.fd, ready[static_cast<std::size_t>(i)].events);
+            for (int i = 0; i < count; ++i)
+                go_on(ready[static_cast<std::size_t>(i)].data.fd, ready[static_cast<std::size_t>(i)].events);
         }
         took_ = std::chrono::duration<double>(Clock::now() - start).count();
     }
@@ -137,9 +142,11 @@ public:
         const auto at = [&](double share) {
             return times_.empty() ? 0.0 : times_[static_cast<std::size_t>(share * static_cast<double>(times_.size() - 1))];
         };
-        std::cout << fmt::format(R"({{"started":{},"served":{},"failed":{},"seconds":{:.3f},"median_us":{:.1f},"p99_us":{:.1f},"most_us":{:.1f}}})",
-                                 started_, times_.size(), started_ - times_.size(), took_, at(0.5), at(0.99), at(1.0))
-                  << std::endl;
+        std::cout
+            << fmt::format(
+                   R"({{"started":{},"served":{},"failed":{},"seconds":{:.3f},"median_us":{:.1f},"p99_us":{:.1f},"most_us":{:.1f}}})",
+                   started_, times_.size(), started_ - times_.size(), took_, at(0.5), at(0.99), at(1.0))
+            << std::endl;
     }
 
 private:
@@ -149,7 +156,8 @@ private:
         last_ = Clock::now();
         if (socket < 0) return;
         open_[socket] = last_;
-        if (::connect(socket, reinterpret_cast<const sockaddr*>(&to_), sizeof(to_)) != 0 && errno != EINPROGRESS) return end(socket, false);
+        if (::connect(socket, reinterpret_cast<const sockaddr*>(&to_), sizeof(to_)) != 0 && errno != EINPROGRESS)
+            return end(socket, false);
         poll_.watch(socket, EPOLLOUT);
     }
     void go_on(int socket, std::uint32_t events) {

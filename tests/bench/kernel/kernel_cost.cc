@@ -1,6 +1,6 @@
 // What governing costs: connect() and round trips of a governed process, of one that is not, and of one that is not before
-// anything is governed; interleaved on one machine, so read the figures as ratios. The proxy is a stand-in that echoes, so that
-// the way is as long. Then how long each program ran, as the kernel counts. Needs root; all traffic is loopback's.
+// anything is governed; interleaved on one machine, so read the figures as ratios. The proxy is a stand-in that echoes, so
+// that the way is as long. Then how long each program ran, as the kernel counts. Needs root; all traffic is loopback's.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -160,8 +160,8 @@ void print_row(const std::string& what, const Series& of, const Series& base) {
         for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) out.push_back(left[i] / right[i]);
         return median(out);
     };
-    std::cout << fmt::format("| {} | {:.1f} | {:.2f} | {:.1f} | {:.2f} |\n", what, median(of.connects), ratio(of.connects, base.connects),
-                             median(of.trips), ratio(of.trips, base.trips));
+    std::cout << fmt::format("| {} | {:.1f} | {:.2f} | {:.1f} | {:.2f} |\n", what, median(of.connects),
+                             ratio(of.connects, base.connects), median(of.trips), ratio(of.trips, base.trips));
 }
 
 void print_programs(const std::map<std::string, Runs>& before, const std::map<std::string, Runs>& after) {
@@ -213,7 +213,9 @@ int main(int argc, char** argv) {
     CLI::App app("kernel_cost: what the hooks cost a governed process, and one that is not, on this machine. Needs root.");
     bool is_quick = false;
     assent::kernel_tests::Size size;
-    app.add_option("--rounds", size.rounds, "measurements of each kind, interleaved")->check(CLI::Range(1, 1000))->capture_default_str();
+    app.add_option("--rounds", size.rounds, "measurements of each kind, interleaved")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     app.add_flag("--quick", is_quick, "as little as shows that it runs: its figures mean nothing");
     CLI11_PARSE(app, argc, argv);
     if (is_quick) size = {.rounds = 1, .connects = 50, .trips = 50};
