@@ -28,7 +28,7 @@ _assent() {
         --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit) return ;;
+        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain) return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
     esac
@@ -49,6 +49,7 @@ _assent() {
         search) words="--since --until --session --agent --target --verdict --limit --folder $common" ;;
         verify) words="--folder --key --checkpoint $common" ;;
         doctor) words="--attack $common" ;;
+        upgrade) words="--drain $common" ;;
         detach) words="--reason $common" ;;
         policy)
             case $sub in

@@ -51,6 +51,7 @@ complete -c assent -n '__fish_seen_subcommand_from sessions search' -l agent -x 
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l limit -x -d 'At most so many'
 complete -c assent -n '__fish_seen_subcommand_from search' -l session -x -a '(__assent_sessions)' -d 'Only in this session'
 complete -c assent -n '__fish_seen_subcommand_from sessions replay search verify' -l folder -x -a '(__fish_complete_directories)' -d 'The log'
+complete -c assent -n '__fish_seen_subcommand_from upgrade' -l drain -x -d 'Seconds for open sessions to end'
 complete -c assent -n '__fish_seen_subcommand_from doctor' -l attack -d 'Try every way around assent'
 complete -c assent -n '__fish_seen_subcommand_from verify' -l key -r -F -d 'Public key'
 complete -c assent -n '__fish_seen_subcommand_from verify' -l checkpoint -r -F -d 'One that was kept elsewhere'

@@ -6,12 +6,12 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
 import unittest
-from pathlib import Path
 
 import harness
 import throwaway
@@ -178,6 +178,12 @@ class NeverAGap(unittest.TestCase):
                      (4.5, lambda: self.restart(self.assent.kill, "other")), (6.5, lambda: self.upgrade("ours"))]
             seen, far, times = self.under_load(9, *steps)
             self.check("kill, restart, kill, upgrade from another state", seen, far, times, times)
+
+    def test_a_signal_upgrades_too(self):
+        before = self.assent.ask("status")
+        self.assent.process.send_signal(signal.SIGUSR2)
+        throwaway.wait_until(lambda: self.assent.ask("status")["since"] != before["since"], 20, "another daemon answers")
+        self.assertEqual(self.assent.ask("status")["pid"], before["pid"])
 
     def test_a_program_that_would_not_start_is_not_upgraded_to(self):
         before = self.assent.ask("status")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "app/upgrade.h"
 #include "app/worker.h"
 #include "approve/desk.h"
+#include "base/upgrade_limits.h"
 #include "control/server.h"
 #include "kernel/redirect.h"
 #include "kernel/runs.h"
@@ -49,7 +51,7 @@ public:
     [[nodiscard]] Result<> check_upgrade() const;
     // Asked for on the control socket, and not begun.
     [[nodiscard]] bool is_upgrade_wanted() const noexcept { return is_upgrade_wanted_; }
-    // stop(), but nobody is refused: sessions that are open may end while others come, for as long as the settings say; then
+    // stop(), but nobody is refused: sessions that are open may end while others come, for as long as was asked for; then
     // connections wait in the listening sockets, and handover has them. False: a signal to stop came first, and nothing is
     // handed over.
     [[nodiscard]] bool hand_over();
@@ -96,6 +98,7 @@ private:
     const Program& program_;
     std::string failed_upgrade_;
     std::atomic<bool> is_upgrade_wanted_ = false;
+    std::atomic<std::chrono::seconds> upgrade_drain_ = limits::upgrade_drain;
     RunNote run_note_;
 
     std::unique_ptr<record::Log> log_;

@@ -47,10 +47,13 @@ bool wait_for(Duration limit, const Holds& holds) {
 Result<> Daemon::check_upgrade() const { return program_.check(settings_.file); }
 
 void Daemon::add_upgrade_request() {
-    control_->handle("upgrade", [this](const Peer& peer, const json&, const Emit&) -> Result<json> {
+    control_->handle("upgrade", [this](const Peer& peer, const json& request, const Emit&) -> Result<json> {
         if (peer.uid != 0 || peer.person.is_governed)
             return fail(Errc::denied, "only root upgrades assentd, and no agent does");
         if (is_upgrade_wanted_) return fail(Errc::unavailable, "an upgrade is under way");
+        const std::chrono::seconds drain(request.value("drain_s", limits::upgrade_drain.count()));
+        if (drain.count() < 0 || drain > limits::upgrade_drain_maximum)
+            return fail(Errc::invalid, "sessions get an hour at most to end");
         if (auto checked = check_upgrade(); !checked) return std::unexpected(checked.error());
         std::string members;
         JsonWriter(members)
@@ -61,12 +64,12 @@ void Daemon::add_upgrade_request() {
             .member("login_uid", peer.person.login_uid);
         if (auto recorded = record({model::record_type::administered, {}, members, {}, true}); !recorded)
             return std::unexpected(recorded.error());
+        upgrade_drain_ = drain;
         is_upgrade_wanted_ = true;
-        const auto drain = std::chrono::duration_cast<std::chrono::milliseconds>(limits::upgrade_drain);
         return json{{"program", program_.file.string()},
                     {"since", to_rfc3339(started_)},
                     {"sessions", flow_count()},
-                    {"drain_ms", drain.count()}};
+                    {"drain_s", drain.count()}};
     });
 }
 
@@ -78,7 +81,7 @@ bool Daemon::drain_for_upgrade() {
         return out;
     };
     for (auto& worker : workers_) worker->retire();
-    const auto end = std::chrono::steady_clock::now() + limits::upgrade_drain;
+    const auto end = std::chrono::steady_clock::now() + upgrade_drain_.load();
     while (count() > 0 && std::chrono::steady_clock::now() < end && !shall_stop()) std::this_thread::sleep_for(20ms);
     if (shall_stop()) return false;
     if (count() == 0) return true;
@@ -89,6 +92,11 @@ bool Daemon::drain_for_upgrade() {
 
 // From here on connections wait in the sockets.
 void Daemon::release_all() {
+    timespec now{};
+    (void)::clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)::sd_notifyf(
+        0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=making place for another program",
+        static_cast<unsigned long long>(now.tv_sec) * 1'000'000ULL + static_cast<unsigned long long>(now.tv_nsec) / 1000ULL);
     if (Fd socket = control_->release(); socket.is_open()) {
         if (const auto kept = handover_.keep(socket); !kept) spdlog::error("{}", kept.error().message);
     }
@@ -101,13 +109,7 @@ void Daemon::release_all() {
 }
 
 bool Daemon::hand_over() {
-    timespec now{};
-    (void)::clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)::sd_notifyf(
-        0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=making place for another program",
-        static_cast<unsigned long long>(now.tv_sec) * 1'000'000ULL + static_cast<unsigned long long>(now.tv_nsec) / 1000ULL);
-    spdlog::info("upgrade: sessions that are open have {} s to end",
-                 std::chrono::duration<double>(limits::upgrade_drain).count());
+    spdlog::info("upgrade: sessions that are open have {} s to end", upgrade_drain_.load().count());
     std::this_thread::sleep_for(answer_time);
     if (!drain_for_upgrade()) return false;
     is_stopped_ = true;

@@ -74,8 +74,11 @@ Result<pid_t> spawn(const std::string& file, std::vector<std::string> arguments,
 Program Program::of_this_process(int count, char** arguments) {
     Program out;
     std::error_code ignored;
-    out.file = std::filesystem::read_symlink("/proc/self/exe", ignored);
     out.arguments.assign(arguments, arguments + count);
+    // The service manager gives the whole path, which may be a link that leads elsewhere after an upgrade.
+    const bool is_whole = count > 0 && out.arguments.front().starts_with('/');
+    out.file =
+        is_whole ? std::filesystem::path(out.arguments.front()) : std::filesystem::read_symlink("/proc/self/exe", ignored);
     return out;
 }
 

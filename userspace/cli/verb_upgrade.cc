@@ -1,5 +1,6 @@
 // assent upgrade: another assentd takes the place of the one that runs, and nobody is refused meanwhile.
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include <fmt/format.h>
@@ -27,15 +28,15 @@ void print_end(Context& context, const json& status) {
                status.value("pid", 0));
 }
 
-void upgrade(Context& context) {
+void upgrade(Context& context, int drain_s) {
     const auto socket = context.control_socket();
     if (!socket) return;
-    const auto begun = control::ask(*socket, {{"verb", "upgrade"}});
+    const auto begun = control::ask(*socket, {{"verb", "upgrade"}, {"drain_s", drain_s}});
     if (!begun) return context.print_error(begun.error());
-    const auto drain = std::chrono::milliseconds(begun->value("drain_ms", 0));
+    const std::chrono::seconds drain(drain_s);
     if (!context.is_json)
         fmt::print("{} would start; {} sessions have up to {} s to end\n", shown_text(begun->value("program", "")),
-                   begun->value("sessions", 0), std::chrono::ceil<std::chrono::seconds>(drain).count());
+                   begun->value("sessions", 0), drain_s);
     const auto end = std::chrono::steady_clock::now() + drain + longest_start;
     while (std::chrono::steady_clock::now() < end) {
         std::this_thread::sleep_for(200ms);
@@ -51,7 +52,10 @@ void add_verb_upgrade(CLI::App& app, Context& context) {
     auto* verb =
         app.add_subcommand("upgrade", "Let the assentd that is installed now take over from the one that runs (root)");
     verb->footer("Nobody is refused meanwhile. It is checked first, and the one that runs goes on when it would not start.");
-    verb->callback([&context] { upgrade(context); });
+    verb->add_option("--drain", *drain_s, "Seconds that sessions which are open get to end, while others come")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    verb->callback([drain_s, &context] { upgrade(context, *drain_s); });
 }
 
 }  // namespace assent::cli
