@@ -49,6 +49,7 @@ void upgrade(Context& context, int drain_s) {
 }  // namespace
 
 void add_verb_upgrade(CLI::App& app, Context& context) {
+    auto drain_s = std::make_shared<int>(30);
     auto* verb =
         app.add_subcommand("upgrade", "Let the assentd that is installed now take over from the one that runs (root)");
     verb->footer("Nobody is refused meanwhile. It is checked first, and the one that runs goes on when it would not start.");
