@@ -18,9 +18,13 @@ bool is_turned_away(const Flow& flow) {
     return !flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny;
 }
 
+bool is_relayed(const Flow& flow) {
+    return !is_turned_away(flow) && (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp);
+}
+
 std::unique_ptr<wire::Adapter> adapter_for(const Flow& flow, wire::Host& host) {
     if (is_turned_away(flow)) return wire::detect::make_adapter(host);
-    if (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp) return wire::tcp::make_adapter(host);
+    if (is_relayed(flow)) return wire::tcp::make_adapter(host);
     wire::postgres::Options options;
     options.offers_tls = flow.offers_tls;
     options.target_tls = flow.target->tls == policy::UpstreamTls::disable ? wire::TlsUse::none : wire::TlsUse::required;
@@ -95,7 +99,10 @@ void SessionImpl::failed(Side side, std::string_view why) {
 }
 
 void SessionImpl::target_connected() {
-    if (!is_over_) adapter_->target_connected();
+    if (is_over_) return;
+    // Nobody logs in to what is only relayed: it has started, and may last.
+    if (is_relayed(flow_)) is_authenticated_ = true;
+    adapter_->target_connected();
 }
 
 void SessionImpl::target_failed(std::string_view why) {
