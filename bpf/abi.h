@@ -1,5 +1,6 @@
 // What the BPF programs and the daemon share: keys, values and events. Plain C, read by both sides. Whoever changes a
-// layout or the meaning of a field here raises ASSENT_ABI_VERSION: a daemon that finds other maps pinned makes new ones.
+// layout or the meaning of a field here raises ASSENT_ABI_VERSION, and ASSENT_STATE_VERSION where it is not assent_config's:
+// a daemon that finds other maps pinned makes new ones.
 #ifndef ASSENT_ABI_H
 #define ASSENT_ABI_H
 
@@ -7,7 +8,14 @@
 #include <linux/types.h>
 #endif
 
-#define ASSENT_ABI_VERSION 4
+#ifndef ASSENT_ABI_VERSION
+#define ASSENT_ABI_VERSION 5
+#endif
+// Of every layout and meaning but assent_config's. Programs of another version with the same state go on with the maps that
+// are pinned, so that connections on their way arrive. Above ASSENT_PORTS_MAXIMUM, which version 4 had in its place.
+#ifndef ASSENT_STATE_VERSION
+#define ASSENT_STATE_VERSION 105
+#endif
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
@@ -19,8 +27,10 @@
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
-    __u32 abi_version;
+    __u32 abi_version;  // these two stay first for ever
+    __u32 state_version;
     __u32 port_count;
+    __u32 padding;
     __u16 ports[ASSENT_PORTS_MAXIMUM];        // host order
     __u64 port_bits[ASSENT_PORT_LIMIT / 64];  // the same ports, one bit each
     __u64 host_netns_cookie;                  // the daemon's: its DNS listeners are in this network namespace only
@@ -101,7 +111,7 @@ struct assent_event {
     __u32 family;
     __u32 socket_type;  // of ASSENT_REFUSED_PROCESS the other process
     __u32 protocol;     // of ASSENT_REFUSED_PROCESS the signal, or 0
-    __u16 port;  // host order
+    __u16 port;         // host order
     __u16 padding[3];
 };
 
@@ -141,11 +151,11 @@ struct assent_quiet_key {
 // The only element of the array map `guard`: what the programs of the security module go by. All zero: they let everything
 // pass, since they see every process of the host.
 struct assent_guard {
-    __u64 daemon_cgroup;         // signals to processes in it are refused, and its calls of socket() counted; 0: none
-    __u32 governed_levels;       // one bit a depth at which a cgroup of `governed_cgroups` is
-    __u32 mount_namespaces[2];   // their inodes, the host's and the daemon's: mounts are held there, and where they spread
-    __u32 is_unix_closed;        // agents connect only to unix sockets of `unix_sockets`, and to each other's
-    __u32 trial_count;           // of those calls: so the daemon knows that the programs run
+    __u64 daemon_cgroup;        // signals to processes in it are refused, and its calls of socket() counted; 0: none
+    __u32 governed_levels;      // one bit a depth at which a cgroup of `governed_cgroups` is
+    __u32 mount_namespaces[2];  // their inodes, the host's and the daemon's: mounts are held there, and where they spread
+    __u32 is_unix_closed;       // agents connect only to unix sockets of `unix_sockets`, and to each other's
+    __u32 trial_count;          // of those calls: so the daemon knows that the programs run
     __u32 padding;
 };
 

@@ -176,6 +176,21 @@ class Holds(harness.EndToEnd):
         again = self.start_update(20)
         self.assertEqual(again.next(), {"rows": 1})
 
+    def test_it_survives_an_upgrade_that_does_not_wait_for_it(self):
+        agent = self.start_update(96)
+        hold = self.wait_for_hold("id = 96")
+        agent.next()
+        pid = self.assent.process.pid
+        done = self.assent.cli("upgrade", "--drain", "0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.assent.ask("status")["pid"], pid)
+        agent.kill()
+        self.assertEqual(self.wait_for_hold("id = 96")["id"], hold["id"])
+        self.assertEqual(self.approve(hold).returncode, 0)
+        agent = self.start_update(96)
+        self.assertEqual(agent.next(), {"rows": 1})
+        self.assertEqual(self.status_of(96), "returned")
+
     def test_in_a_transaction_that_has_written_it_is_denied(self):
         done = self.psql("BEGIN", "INSERT INTO orders VALUES (60001, 1, 1, 'placed', now())", UPDATE.format(21), "COMMIT")
         self.assertIn("assent", done.stderr)

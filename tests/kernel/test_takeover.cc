@@ -133,6 +133,7 @@ TEST_F(TakingOver, of_pins_with_another_layout_makes_new_maps_and_keeps_governin
     const __u32 zero = 0;
     ASSERT_EQ(bpf_map_lookup_elem(config.get(), &zero, &settings), 0);
     settings.abi_version = ASSENT_ABI_VERSION + 1;
+    settings.state_version = ASSENT_STATE_VERSION + 1;
     ASSERT_EQ(bpf_map_update_elem(config.get(), &zero, &settings, 0), 0);
     EXPECT_TRUE(kernel::pinned_ports(place.bpffs()).empty());
 
@@ -142,6 +143,37 @@ TEST_F(TakingOver, of_pins_with_another_layout_makes_new_maps_and_keeps_governin
     const auto accepted = place.accept();
     ASSERT_TRUE(accepted.is_open());
     EXPECT_TRUE(second->origin_of(accepted.get()).has_value());
+    EXPECT_FALSE(elsewhere.was_reached());
+}
+
+// What another version of the programs left: links that we do not have, and a configuration that is not ours.
+TEST_F(TakingOver, of_another_version_with_the_same_state_lets_connections_on_their_way_arrive) {
+    {
+        const auto first = place.open();
+        ASSERT_TRUE(first->govern(place.governed()).has_value());
+    }
+    place.listen();
+    EXPECT_EQ(connect_from(place.governed(), elsewhere.port), "connected");
+    const kernel::Pins pins(place.bpffs());
+    const Fd config(bpf_obj_get(pins.map("config").c_str()));
+    assent_config settings{};
+    const __u32 zero = 0;
+    ASSERT_EQ(bpf_map_lookup_elem(config.get(), &zero, &settings), 0);
+    settings.abi_version = ASSENT_ABI_VERSION + 1;
+    ASSERT_EQ(bpf_map_update_elem(config.get(), &zero, &settings, 0), 0);
+    const auto folder = pins.governed(*kernel::cgroup_id_of(place.governed()));
+    ASSERT_EQ(::rename((folder / "ingress").c_str(), (folder / "of_another_version").c_str()), 0);
+
+    const auto second = place.open();
+    const auto accepted = place.accept();
+    ASSERT_TRUE(accepted.is_open());
+    const auto origin = second->origin_of(accepted.get());
+    ASSERT_TRUE(origin.has_value()) << origin.error().message;
+    EXPECT_EQ(origin->asked_for.port, elsewhere.port);
+    EXPECT_TRUE(std::filesystem::exists(folder / "ingress"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "of_another_version"));
+    EXPECT_EQ(kernel::pinned_ports(place.bpffs()), place.ports());
+    EXPECT_EQ(connect_from(place.governed(), elsewhere.port), "connected");
     EXPECT_FALSE(elsewhere.was_reached());
 }
 

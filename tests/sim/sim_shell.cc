@@ -170,6 +170,7 @@ void Shell::deliver_to_agent() {
 }
 
 void Shell::connect_target() {
+    EXPECT_GE(sink_.durable(), 2U) << "the flow and its connect have to be on disk before the target knows of them";
     const bool works = !dice_.one_in(30);
     world_.after(soon(), [this, works] {
         if (is_closed_) return;

@@ -30,10 +30,20 @@ approvals:
   dba: {wait: 1s, deadline: 15m, stages: [{reviewers: {users: [ana]}}]}
 )";
 
-std::shared_ptr<const policy::Policy> load_policy() {
+constexpr const char* relaying_policy_text = R"(version: 1
+for: {agents: [bots], targets: [db]}
+agents:
+  bots: [{run: "*", runners: [ana]}]
+targets:
+  db: {protocol: tcp, addresses: ["127.0.0.1:5432"]}
+rules:
+  - {name: connects, operations: [connect], objects: [any], verdict: allow}
+)";
+
+std::shared_ptr<const policy::Policy> load_policy(const std::string& text = policy_text) {
     const auto folder = std::filesystem::path(testing::TempDir()) / ("assent-sim-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
-    std::ofstream(folder / "sim.yaml") << policy_text;
+    std::ofstream(folder / "sim.yaml") << text;
     auto policy = policy::Policy::load(folder, 1);
     if (!policy.has_value()) {
         for (const auto& diagnostic : policy.error()) ADD_FAILURE() << diagnostic.to_text();
@@ -184,6 +194,22 @@ void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const po
     totals.updates += static_cast<std::size_t>(std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
     totals.errors += agent.errors;
     totals.outcomes += shell.sink().count("outcome");
+}
+
+// It has no log-in that could come too late.
+TEST(SessionSimulation, ARelayedFlowMayBeSilentForLong) {
+    const auto policy = load_policy(relaying_policy_text);
+    ASSERT_NE(policy, nullptr);
+    World world;
+    Dice dice(2);  // one with which the target can be reached
+    Shell shell(world, dice, policy);
+    shell.session().open();
+    const Moment end = world.now() + std::chrono::minutes(10);
+    world.after(std::chrono::minutes(10), [] {});
+    while (world.now() < end && world.step()) {
+    }
+    EXPECT_EQ(shell.sink().count("outcome"), 0U);
+    EXPECT_FALSE(shell.is_over()) << shell.describe();
 }
 
 TEST(SessionSimulation, NothingRunsUnrecordedWhateverHappens) {

@@ -275,8 +275,9 @@ class Assent:
 
     prefix = []  # put before the daemon and every agent: another view of the files, say
 
-    def __init__(self, policies, name="assent", threads=1, decide=None, extra_settings=None, start=True):
-        """policies: {file name: YAML text}; decide: the settings' decide; extra_settings: {key: YAML text}."""
+    def __init__(self, policies, name="assent", threads=1, decide=None, extra_settings=None, start=True, binary=None):
+        """policies: {file name: YAML text}; decide: the settings' decide; extra_settings: {key: YAML text}; binary: another assentd."""
+        self.binary = binary or BUILD / "userspace/app/assentd"
         self.name = f"assent_test_{os.getpid()}_{name}"  # no dash: systemd would nest the slice
         self.folder = folder() / name
         self.folder.mkdir()
@@ -334,7 +335,7 @@ class Assent:
             (self.daemon_cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*self.prefix, BUILD / "userspace/app/assentd", "--config", self.config], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.prefix, self.binary, "--config", self.config], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, preexec_fn=enter_cgroup)
         self._undo = cleanup().add(stop_process, self.process)
         wait_until(self._answers, 30, f"assentd answers\n{self.daemon_log()}")

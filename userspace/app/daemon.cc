@@ -47,9 +47,12 @@ std::string joined(const std::vector<std::uint16_t>& ports) {
 
 }  // namespace
 
-Daemon::Daemon(const policy::Settings& settings)
+Daemon::Daemon(const policy::Settings& settings, Handover& handover, const Program& program, std::string failed_upgrade)
     : settings_(settings),
       started_(system_clock().wall()),
+      handover_(handover),
+      program_(program),
+      failed_upgrade_(std::move(failed_upgrade)),
       policies_(settings, [this](const model::RecordDraft& draft) { return record(draft); }),
       learned_names_(system_clock()) {}
 
@@ -67,7 +70,10 @@ Result<> Daemon::start() {
     if (auto result = open_workers(); !result) return result;
     // Agents' connections have somewhere to go before the hooks send them there.
     if (auto result = govern(); !result) return result;
-    return open_control();
+    if (auto result = open_control(); !result) return result;
+    const auto rest = handover_.close_rest();
+    if (rest > 0) spdlog::warn("{} sockets of the program before are not wanted any more: closed", rest);
+    return {};
 }
 
 Result<> Daemon::open_records() {
@@ -143,6 +149,7 @@ Result<> Daemon::open_kernel() {
     auto cgroup = kernel::prepare_daemon_cgroup();
     if (!cgroup) return std::unexpected(cgroup.error());
     ports_ = settings_.proxy_ports;
+    if (ports_.empty()) ports_ = handover_.ports();
     if (ports_.empty()) {
         auto chosen = kernel::choose_ports(ports_chosen, settings_.bpffs);
         if (!chosen) return std::unexpected(chosen.error());
@@ -192,9 +199,10 @@ Result<> Daemon::open_lookups() {
     lookups_ = std::move(*lookups);
     for (const auto port : ports_) {
         for (const bool is_v6 : {false, true}) {
-            auto socket = bind_loopback(port, is_v6, Transport::udp);
+            auto socket = take_or_bind(handover_, port, is_v6, Transport::udp);
             if (!socket && socket.error().code == Errc::unsupported) continue;  // the workers' listeners say so
             if (!socket) return std::unexpected(socket.error());
+            if (auto result = handover_.keep(*socket); !result) return result;
             if (auto result = lookups_->listen(std::move(*socket)); !result) return result;
         }
     }
@@ -228,24 +236,39 @@ Result<> Daemon::open_workers() {
     for (unsigned i = 0; i < count; ++i) {
         auto worker = Worker::make(services, policies_.current());
         if (!worker) return std::unexpected(worker.error());
-        if (auto result = open_listeners(**worker); !result) return result;
         workers_.push_back(std::move(*worker));
+    }
+    return open_listeners();
+}
+
+Result<> Daemon::open_listeners() {
+    for (const auto port : ports_) {
+        for (const bool is_v6 : {false, true}) {
+            auto result = open_port(port, is_v6);
+            if (result) continue;
+            if (result.error().code != Errc::unsupported) return result;
+            if (std::exchange(has_ipv6_, false)) lacks_.push_back("agents cannot use IPv6 here: " + result.error().message);
+        }
     }
     return {};
 }
 
-Result<> Daemon::open_listeners(Worker& worker) {
-    for (const auto port : ports_) {
-        for (const bool is_v6 : {false, true}) {
-            auto socket = bind_loopback(port, is_v6, Transport::tcp);
-            if (!socket && socket.error().code == Errc::unsupported) {
-                if (std::exchange(has_ipv6_, false))
-                    lacks_.push_back("agents cannot use IPv6 here: " + socket.error().message);
-                continue;
-            }
-            if (!socket) return std::unexpected(socket.error());
-            if (auto result = worker.listen(std::move(*socket)); !result) return result;
-        }
+// One socket a worker. Those of a program before that had more workers are served too: connections wait in each.
+Result<> Daemon::open_port(std::uint16_t port, bool is_v6) {
+    std::vector<Fd> sockets;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        auto socket = take_or_bind(handover_, port, is_v6, Transport::tcp);
+        if (!socket) return std::unexpected(socket.error());
+        sockets.push_back(std::move(*socket));
+    }
+    while (true) {
+        Fd more = handover_.take(Transport::tcp, loopback(port, is_v6));
+        if (!more.is_open()) break;
+        sockets.push_back(std::move(more));
+    }
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+        if (auto result = handover_.keep(sockets[i]); !result) return result;
+        if (auto result = workers_[i % workers_.size()]->listen(std::move(sockets[i])); !result) return result;
     }
     return {};
 }
@@ -261,14 +284,15 @@ Result<> Daemon::govern() {
     for (auto& worker : workers_) {
         if (auto result = worker->start(); !result) return result;
     }
-    unix_doors_ = std::make_unique<UnixDoors>(settings_, *redirect_, [this](Fd socket, const std::string& name) -> Result<> {
-        for (auto& worker : workers_) {
-            Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
-            if (!own.is_open()) return fail_errno("listening for " + name, errno);
-            worker->listen_for(std::move(own), name);
-        }
-        return {};
-    });
+    unix_doors_ = std::make_unique<UnixDoors>(settings_, *redirect_, handover_,
+                                              [this](Fd socket, const std::string& name) -> Result<> {
+                                                  for (auto& worker : workers_) {
+                                                      Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+                                                      if (!own.is_open()) return fail_errno("listening for " + name, errno);
+                                                      worker->listen_for(std::move(own), name);
+                                                  }
+                                                  return {};
+                                              });
     lookups_->start();
     policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
         lookups_->set_policy(*policy);
@@ -336,10 +360,18 @@ void Daemon::stop() {
     for (auto& worker : workers_) worker->drain();
     const auto limit = std::chrono::steady_clock::now() + limits::drain_timeout;
     while (flow_count() > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(50ms);
-    for (auto& worker : workers_) worker->end_all("assent", "the service is stopping");
+    end_sessions("the service is stopping");
+    if (control_) control_->stop();
+    stop_threads();
+}
+
+void Daemon::end_sessions(std::string_view why) {
+    for (auto& worker : workers_) worker->end_all("assent", std::string(why));
     const auto last = std::chrono::steady_clock::now() + 2s;
     while (flow_count() > 0 && std::chrono::steady_clock::now() < last) std::this_thread::sleep_for(20ms);
-    if (control_) control_->stop();
+}
+
+void Daemon::stop_threads() {
     if (events_) events_->stop();
     if (lookups_) lookups_->stop();
     if (holds_) holds_->stop();
@@ -375,24 +407,49 @@ Result<> check_configuration(const policy::Settings& settings) {
     return fail(Errc::invalid, text);
 }
 
-Result<> run_daemon(const policy::Settings& settings) {
-    Daemon daemon(settings);
-    if (auto result = daemon.start(); !result) return result;
-    (void)::sd_notify(0, "READY=1");
-    spdlog::info("assentd {} is ready", version);
+namespace {
+
+// Until it shall stop (false), or another program take its place (true).
+bool run(Daemon& daemon) {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, each);
     while (true) {
         const timespec second{1, 0};
         const int signal = ::sigtimedwait(&signals, nullptr, &second);
-        if (signal == SIGTERM || signal == SIGINT) break;
+        if (signal == SIGTERM || signal == SIGINT) return false;
         if (signal == SIGHUP) daemon.reload();
+        if (daemon.is_upgrade_wanted()) return true;
+        if (signal == SIGUSR2) {
+            const auto checked = daemon.check_upgrade();
+            if (checked) return true;
+            spdlog::error("no upgrade: {}", checked.error().message);
+        }
         daemon.look_after();
     }
-    spdlog::info("stopping: new connections are refused, sessions end as they become idle");
-    daemon.stop();
-    return {};
+}
+
+}  // namespace
+
+Result<> run_daemon(const policy::Settings& settings, const Program& program) {
+    auto handover = Handover::inherited();
+    std::string failed_upgrade;
+    while (true) {
+        {
+            Daemon daemon(settings, handover, program, failed_upgrade);
+            if (auto result = daemon.start(); !result) return result;
+            (void)::sd_notify(0, "READY=1");
+            spdlog::info("assentd {} is ready", version);
+            if (!run(daemon) || !daemon.hand_over()) {
+                spdlog::info("stopping: new connections are refused, sessions end as they become idle");
+                daemon.stop();
+                return {};
+            }
+        }
+        handover.pass_on();
+        failed_upgrade = program.execute(handover).message;
+        spdlog::error("no upgrade: {}; this program goes on", failed_upgrade);
+    }
 }
 
 }  // namespace assent::app

@@ -22,8 +22,9 @@ using nlohmann::json;
 }  // namespace
 
 Result<> Daemon::open_control() {
-    auto server = control::Server::open(settings_.run / "control.sock",
-                                        [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); });
+    auto server = control::Server::open(
+        settings_.run / "control.sock", [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
+        handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
     if (!server) return std::unexpected(server.error());
     control_ = std::move(*server);
     const auto decide = [this] { return DecideLists{settings_.decide_users, settings_.decide_groups}; };
@@ -42,6 +43,7 @@ Result<> Daemon::open_control() {
                                  [this] { return redirect_->detach(); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
     add_policy_requests();
+    add_upgrade_request();
     control_->start();
     return {};
 }
@@ -92,6 +94,7 @@ json Daemon::describe() const {
     answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["attempts"] = events_->describe_attempts();
+    if (!failed_upgrade_.empty()) answer["failed_upgrade"] = failed_upgrade_;
     answer["ports"] = ports_;
     answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();

@@ -1,6 +1,8 @@
 // The parts of a running daemon. Members are made from the top down and destroyed from the bottom up.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cancel_keys.h"
+#include "app/handover.h"
 #include "app/hold_service.h"
 #include "app/kernel_events.h"
 #include "app/lookups.h"
@@ -15,8 +18,10 @@
 #include "app/policy_keeper.h"
 #include "app/state_folder.h"
 #include "app/unix_doors.h"
+#include "app/upgrade.h"
 #include "app/worker.h"
 #include "approve/desk.h"
+#include "base/upgrade_limits.h"
 #include "control/server.h"
 #include "kernel/redirect.h"
 #include "kernel/runs.h"
@@ -27,7 +32,9 @@ namespace assent::app {
 
 class Daemon {
 public:
-    explicit Daemon(const policy::Settings& settings);
+    // `handover` lives longer: sockets are taken from it, and kept in it for the program after this one. `failed_upgrade`:
+    // why that one could not be started, and this one was again; empty otherwise.
+    Daemon(const policy::Settings& settings, Handover& handover, const Program& program, std::string failed_upgrade);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -40,12 +47,25 @@ public:
     // Accepts no more, lets sessions come to an idle moment, ends what is left after limits::drain_timeout, and stops.
     void stop();
 
+    // Checks the program that is to come. Errc::invalid: what it says is wrong. Thread: any.
+    [[nodiscard]] Result<> check_upgrade() const;
+    // Asked for on the control socket, and not begun.
+    [[nodiscard]] bool is_upgrade_wanted() const noexcept { return is_upgrade_wanted_; }
+    // stop(), but nobody is refused: sessions that are open may end while others come, for as long as was asked for; then
+    // connections wait in the listening sockets, and handover has them. False: a signal to stop came first, and nothing is
+    // handed over.
+    [[nodiscard]] bool hand_over();
+
 private:
+    [[nodiscard]] bool drain_for_upgrade();
+    void release_all();
+    void add_upgrade_request();
     [[nodiscard]] Result<> open_records();
     [[nodiscard]] Result<> open_kernel();
     [[nodiscard]] Result<> open_lookups();
     [[nodiscard]] Result<> open_workers();
-    [[nodiscard]] Result<> open_listeners(Worker& worker);
+    [[nodiscard]] Result<> open_listeners();
+    [[nodiscard]] Result<> open_port(std::uint16_t port, bool is_v6);
     [[nodiscard]] Result<> govern();
     [[nodiscard]] Result<> open_control();
 
@@ -53,6 +73,8 @@ private:
     [[nodiscard]] Result<> record_start() const;
     // Of the daemon before, when it did not stop in order.
     [[nodiscard]] Result<> record_end_before() const;
+    void end_sessions(std::string_view why);
+    void stop_threads();
     void close_records();
     [[nodiscard]] nlohmann::json describe() const;
     [[nodiscard]] std::vector<nlohmann::json> live_sessions() const;
@@ -72,6 +94,11 @@ private:
     std::vector<std::string> lacks_;  // what this host cannot do, beside what the kernel side says
     bool has_ipv6_ = true;
     bool is_stopped_ = false;
+    Handover& handover_;
+    const Program& program_;
+    std::string failed_upgrade_;
+    std::atomic<bool> is_upgrade_wanted_ = false;
+    std::atomic<std::chrono::seconds> upgrade_drain_ = limits::upgrade_drain;
     RunNote run_note_;
 
     std::unique_ptr<record::Log> log_;

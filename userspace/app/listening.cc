@@ -12,6 +12,10 @@
 
 namespace assent::app {
 
+model::Endpoint loopback(std::uint16_t port, bool is_v6) {
+    return {*model::IpAddress::parse(is_v6 ? "::1" : "127.0.0.1"), port};
+}
+
 Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport) {
     const bool is_tcp = transport == Transport::tcp;
     Fd socket(::socket(is_v6 ? AF_INET6 : AF_INET, (is_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
@@ -26,7 +30,7 @@ Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport) {
         return fail_errno("SO_REUSEPORT", errno);
     if (is_v6 && ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
         return fail_errno("IPV6_V6ONLY", errno);
-    model::Endpoint endpoint{*model::IpAddress::parse(is_v6 ? "::1" : "127.0.0.1"), port};
+    const auto endpoint = loopback(port, is_v6);
     sockaddr_storage address{};
     const socklen_t size = endpoint.to(address);
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {

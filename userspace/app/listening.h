@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "model/address.h"
 
 namespace assent::app {
 
@@ -12,5 +13,6 @@ namespace assent::app {
 // is ready. Errc::unsupported: this host has no IPv6.
 enum class Transport : std::uint8_t { tcp, udp };
 [[nodiscard]] Result<Fd> bind_loopback(std::uint16_t port, bool is_v6, Transport transport);
+[[nodiscard]] model::Endpoint loopback(std::uint16_t port, bool is_v6);
 
 }  // namespace assent::app

@@ -39,6 +39,8 @@ public:
     // A bound UDP socket of the proxy; before start().
     [[nodiscard]] Result<> listen(Fd socket) { return resolver_->listen(std::move(socket)); }
     void start() { resolver_->start(); }
+    void release() { resolver_->release(); }  // as Resolver::release
+    [[nodiscard]] bool is_released() const noexcept { return resolver_->is_released(); }
     void stop() { resolver_->stop(); }
 
     // Thread: any.

@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "app/daemon.h"
+#include "kernel/redirect.h"
 
 namespace {
 
@@ -27,7 +28,7 @@ void open_own_log() {
 void block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, each);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
 }
@@ -50,8 +51,14 @@ int main(int argc, char** argv) {
     bool only_checks = false;
     app.add_option("--config", file, "the settings")->envname("ASSENT_CONFIG")->capture_default_str();
     app.add_flag("--check", only_checks, "read the settings and policies, say what is wrong with them, and exit");
+    unsigned handover = 0;
+    app.add_option("--handover", handover,
+                   "with --check: also that this program takes over from a running one which hands its sockets over in this "
+                   "format, and that the kernel takes its BPF programs")
+        ->check(CLI::Range(1U, assent::app::Handover::format));
     app.set_version_flag("--version", "assentd " + std::string(assent::app::version));
     CLI11_PARSE(app, argc, argv);
+    const auto program = assent::app::Program::of_this_process(argc, argv);
 
     const auto settings = assent::policy::Settings::load(file);
     if (!settings) {
@@ -59,7 +66,8 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (only_checks) {
-        const auto result = assent::app::check_configuration(*settings);
+        auto result = assent::app::check_configuration(*settings);
+        if (result && handover != 0) result = assent::kernel::try_programs();
         if (result) return 0;
         std::fprintf(stderr, "%s\n", result.error().message.c_str());
         return 1;
@@ -68,7 +76,7 @@ int main(int argc, char** argv) {
     open_own_log();
     block_signals();
     raise_limits();
-    if (const auto result = assent::app::run_daemon(*settings); !result) {
+    if (const auto result = assent::app::run_daemon(*settings, program); !result) {
         spdlog::error("{}", result.error().message);
         return 1;
     }

@@ -24,8 +24,10 @@ Result<std::filesystem::path> UnixDoors::door_for(const std::string& name) {
     constexpr mode_t passable = 0711;  // agents have to reach what is in it, and nobody but root puts anything there
     if (::chmod(folder.c_str(), passable) != 0) return fail_errno("opening " + folder.string() + " to agents", errno);
     auto door = folder / (to_hex(sha256(as_bytes(name))).substr(0, name_digits) + ".sock");
-    auto socket = kernel::listen_at(door);
+    Result<Fd> socket = handover_.take(Transport::tcp, {{}, 0, door.string()});
+    if (!socket->is_open()) socket = kernel::listen_at(door);
     if (!socket) return std::unexpected(std::move(socket.error()));
+    if (auto kept = handover_.keep(*socket); !kept) return std::unexpected(std::move(kept.error()));
     if (auto listening = listen_(std::move(*socket), name); !listening) return std::unexpected(listening.error());
     doors_.emplace(name, door);
     return door;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "app/handover.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "kernel/redirect.h"
@@ -21,8 +22,8 @@ public:
     // Gives the bound socket that stands for `name` to whoever accepts from it.
     using Listen = std::function<Result<>(Fd socket, const std::string& name)>;
 
-    UnixDoors(const policy::Settings& settings, kernel::Redirect& redirect, Listen listen)
-        : settings_(settings), redirect_(redirect), listen_(std::move(listen)) {}
+    UnixDoors(const policy::Settings& settings, kernel::Redirect& redirect, Handover& handover, Listen listen)
+        : settings_(settings), redirect_(redirect), handover_(handover), listen_(std::move(listen)) {}
 
     // Opens what the policy's targets list, then tells the kernel. Thread: any.
     [[nodiscard]] Result<> open(const policy::Policy& policy);
@@ -32,6 +33,7 @@ private:
 
     const policy::Settings& settings_;
     kernel::Redirect& redirect_;
+    Handover& handover_;
     Listen listen_;
     std::mutex mutex_;  // guards doors_, and that rules are written in order
     std::map<std::string, std::filesystem::path> doors_;

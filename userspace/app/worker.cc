@@ -108,9 +108,37 @@ void Worker::set_policy(std::shared_ptr<const policy::Policy> policy) {
 
 void Worker::drain() {
     loop_->post([this] {
-        is_draining_ = true;
         loop_->stop_accepting();
-        for (auto& [id, flow] : flows_) flow->session_call([](auto& session) { session.drain(); });
+        drain_sessions();
+    });
+}
+
+void Worker::drain_sessions() {
+    is_draining_ = true;
+    for (auto& [id, flow] : flows_) flow->session_call([](auto& session) { session.drain(); });
+}
+
+void Worker::retire() {
+    retiring_count_ = flow_count_.load();  // not 0 before the worker has come to it
+    loop_->post([this] {
+        for (auto& [id, flow] : flows_) retiring_.insert(flow.get());
+        retiring_count_ = retiring_.size();
+        for (Flow* flow : retiring_) flow->session_call([](auto& session) { session.drain(); });
+    });
+}
+
+void Worker::end_retiring(const std::string& by, const std::string& reason) {
+    loop_->post([this, by, reason] {
+        for (Flow* flow : retiring_) flow->session_call([&](auto& session) { session.end(by, reason); });
+    });
+}
+
+void Worker::release() {
+    loop_->post([this] {
+        loop_->release_listeners([this] {
+            drain_sessions();
+            is_released_ = true;
+        });
     });
 }
 
@@ -169,7 +197,8 @@ void Worker::hold_answered(const std::string& session, const HoldAnswer& answer)
 void Worker::cancel_session(const std::string& session, std::function<void(bool was_held)> answered) {
     loop_->post([this, session, answered = std::move(answered)] {
         bool was_held = false;
-        if (Flow* flow = find(session)) flow->session_call([&](auto& cancelled) { was_held = cancelled.cancel_requested(); });
+        if (Flow* flow = find(session))
+            flow->session_call([&](auto& cancelled) { was_held = cancelled.cancel_requested(); });
         answered(was_held);
     });
 }
@@ -371,6 +400,7 @@ void Worker::round() {
     for (const std::uint64_t number : std::exchange(finished_cancels_, {})) cancels_.erase(number);
     for (Flow* flow : std::exchange(ended_, {})) {
         waiting_.erase(flow);
+        retiring_.erase(flow);
         services_.holds.session_ended(flow->id());
         if (flow->cancel_secret() != 0) services_.cancel_keys.remove(flow->cancel_secret());
         kept_.take(flow->leave_records());
@@ -380,6 +410,7 @@ void Worker::round() {
     }
     flow_count_.store(flows_.size(), std::memory_order_relaxed);
     kept_count_.store(kept_.count(), std::memory_order_relaxed);
+    retiring_count_.store(retiring_.size(), std::memory_order_relaxed);
 }
 
 void Worker::every_second() {
@@ -390,8 +421,8 @@ void Worker::every_second() {
     }
     // A session may keep records that the log did not take, without waiting for anything.
     records_moved(true);
-    if (!is_draining_) return;
-    for (auto& [id, flow] : flows_) flow->session_call([](auto& session) { session.tick(); });
+    for (auto& [id, flow] : flows_)
+        if (is_draining_ || retiring_.contains(flow.get())) flow->session_call([](auto& session) { session.tick(); });
 }
 
 }  // namespace assent::app

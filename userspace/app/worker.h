@@ -67,6 +67,14 @@ public:
     // Thread: any.
     void set_policy(std::shared_ptr<const policy::Policy> policy);
     void drain();  // accepts no more, and ends sessions as they become idle
+    // The same of the sessions that are open now, while others are still accepted.
+    void retire();
+    [[nodiscard]] std::size_t retiring_count() const noexcept { return retiring_count_.load(std::memory_order_relaxed); }
+    // Ends what is left of those.
+    void end_retiring(const std::string& by, const std::string& reason);
+    // Drains, but connections wait in the listening sockets for whoever holds these too.
+    void release();
+    [[nodiscard]] bool is_released() const noexcept { return is_released_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t flow_count() const noexcept { return flow_count_.load(std::memory_order_relaxed); }
     // Records of what has ended that the log has not taken yet.
     [[nodiscard]] std::size_t kept_count() const noexcept { return kept_count_.load(std::memory_order_relaxed); }
@@ -107,6 +115,7 @@ private:
     void records_moved(bool for_all);
     void round();
     void every_second();
+    void drain_sessions();
     [[nodiscard]] Flow* find(const std::string& session);
     // Calls `call` with the session of that name on the worker's thread, if it is still there.
     void post_to_session(std::string session, std::function<void(session::Session&)> call);
@@ -123,7 +132,10 @@ private:
     std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
     std::unordered_map<std::string, std::size_t> flows_of_;  // by resolve::agent_key()
     std::atomic<std::size_t> flow_count_ = 0;
-    std::vector<Flow*> ended_;           // destroyed at the end of the round
+    std::vector<Flow*> ended_;  // destroyed at the end of the round
+    std::unordered_set<Flow*> retiring_;
+    std::atomic<std::size_t> retiring_count_ = 0;
+    std::atomic<bool> is_released_ = false;
     std::unordered_set<Flow*> waiting_;  // those that may wait for records
     std::unordered_map<std::uint64_t, std::unique_ptr<UpstreamCancel>> cancels_;
     std::vector<std::uint64_t> finished_cancels_;

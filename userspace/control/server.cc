@@ -52,6 +52,7 @@ public:
         acceptor_ = std::thread([this] { accept_clients(); });
     }
     void stop() override;
+    Fd release() override;
 
 private:
     void accept_clients();
@@ -72,6 +73,7 @@ private:
     std::function<bool(std::uint64_t)> is_governed_;
     std::map<std::string, Handler, std::less<>> handlers_;  // not changed after start()
     std::atomic<bool> is_stopping_ = false;
+    bool is_released_ = false;
     std::thread acceptor_;
     std::list<Client> clients_;  // the acceptor's, until it has been joined
 };
@@ -92,8 +94,15 @@ void UnixServer::stop() {
     for (Client& client : clients_) ::shutdown(client.socket.get(), SHUT_RDWR);
     for (Client& client : clients_) client.thread.join();
     clients_.clear();
+    if (is_released_) return;
     if (listener_.is_open()) ::unlink(path_.c_str());
     listener_.reset();
+}
+
+Fd UnixServer::release() {
+    is_released_ = true;
+    UnixServer::stop();
+    return std::move(listener_);
 }
 
 void UnixServer::accept_clients() {
@@ -231,10 +240,14 @@ Result<> make_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(const std::filesystem::path& socket,
-                                             std::function<bool(std::uint64_t cgroup_id)> is_governed) {
+                                             std::function<bool(std::uint64_t cgroup_id)> is_governed, Fd inherited) {
     auto address = unix_address(socket);
     if (!address) return std::unexpected(std::move(address.error()));
     if (auto made = make_folder(socket.parent_path()); !made) return std::unexpected(std::move(made.error()));
+    Fd waker(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!waker.is_open()) return fail_errno("eventfd", errno);
+    if (inherited.is_open())
+        return std::make_unique<UnixServer>(std::move(inherited), std::move(waker), socket, std::move(is_governed));
     if (auto removed = remove_stale(socket, *address); !removed) return std::unexpected(std::move(removed.error()));
     Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!listener.is_open()) return fail_errno("socket", errno);
@@ -244,8 +257,6 @@ Result<std::unique_ptr<Server>> Server::open(const std::filesystem::path& socket
     // Everybody may ask; each verb decides whom it answers.
     if (::chmod(socket.c_str(), 0666) != 0) return fail_errno("chmod " + socket.string(), errno);
     if (::listen(listener.get(), listen_backlog) != 0) return fail_errno("listen at " + socket.string(), errno);
-    Fd waker(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!waker.is_open()) return fail_errno("eventfd", errno);
     return std::make_unique<UnixServer>(std::move(listener), std::move(waker), socket, std::move(is_governed));
 }
 

@@ -37,14 +37,18 @@ class Server {
 public:
     virtual ~Server() = default;
     // Listens at `socket` (mode 0666 in a folder of mode 0755: every verb checks its peer itself). `is_governed` tells
-    // whether a cgroup id is, so that agents are known. Errc::unavailable: another daemon listens there.
+    // whether a cgroup id is, so that agents are known. `inherited`: a socket that listens there already, from release().
+    // Errc::unavailable: another daemon listens there.
     [[nodiscard]] static Result<std::unique_ptr<Server>> open(const std::filesystem::path& socket,
-                                                              std::function<bool(std::uint64_t cgroup_id)> is_governed);
+                                                              std::function<bool(std::uint64_t cgroup_id)> is_governed,
+                                                              Fd inherited = {});
     // Before start(). Each verb once: a second handler of a verb replaces the first.
     virtual void handle(std::string verb, Handler handler) = 0;
     virtual void start() = 0;
     // Wakes every client's thread, waits for their handlers, removes the socket. Idempotent; the destructor does it too.
     virtual void stop() = 0;
+    // stop(), but clients that connect wait in the socket, which is the caller's now. Before stop().
+    [[nodiscard]] virtual Fd release() = 0;
 };
 
 }  // namespace assent::control

@@ -33,11 +33,17 @@ void Listener::stop() {
     if (is_pending_) io_uring_prep_cancel(ring_.entry(nullptr), static_cast<Operation*>(&operation_), 0);
 }
 
+void Listener::release() {
+    if (std::exchange(is_stopped_, true)) return;
+    is_released_ = true;
+    if (is_pending_) io_uring_prep_cancel(ring_.entry(nullptr), static_cast<Operation*>(&operation_), 0);
+}
+
 void Listener::completed(int result, std::uint32_t flags) {
     is_pending_ = (flags & IORING_CQE_F_MORE) != 0;
     if (result >= 0) {
         Fd accepted(result);
-        if (!is_stopped_) accepted_(std::move(accepted));
+        if (!is_stopped_ || is_released_) accepted_(std::move(accepted));
         return arm();
     }
     if (is_stopped_) return;

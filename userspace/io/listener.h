@@ -17,6 +17,9 @@ public:
     void arm();
     // No more are accepted; the listener may be destroyed when is_idle().
     void stop();
+    // No more are accepted, but nobody is turned away: whoever else holds the socket finds them waiting. What the kernel has
+    // accepted already is still given.
+    void release();
     [[nodiscard]] bool is_idle() const noexcept { return !is_pending_; }
     [[nodiscard]] bool is_stopped() const noexcept { return is_stopped_; }
 
@@ -30,6 +33,7 @@ private:
     bool is_multishot_;
     bool is_pending_ = false;
     bool is_stopped_ = false;
+    bool is_released_ = false;
     BoundOperation<Listener, &Listener::completed> operation_{*this};
 };
 

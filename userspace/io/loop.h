@@ -48,6 +48,9 @@ public:
     // Listens (the descriptor is bound already) and gives each accepted socket.
     [[nodiscard]] virtual Result<> accept_from(Fd listener, std::function<void(Fd)> accepted) = 0;
     virtual void stop_accepting() = 0;
+    // Lets go of the listeners without shutting them: connections wait for whoever else holds them. `done` is called once
+    // when nothing more is accepted here.
+    virtual void release_listeners(std::function<void()> done) = 0;
     [[nodiscard]] virtual std::unique_ptr<Stream> adopt(Fd socket, Stream::Events& events) = 0;
     // Connects within the timeout; `done` gets the stream or the reason, once. The events are used from then on.
     virtual void connect(const model::Endpoint& to, Duration timeout, Stream::Events& events,

@@ -82,6 +82,7 @@ public:
 
     [[nodiscard]] Result<> accept_from(Fd listener, std::function<void(Fd)> accepted) override;
     void stop_accepting() override;
+    void release_listeners(std::function<void()> done) override;
     [[nodiscard]] std::unique_ptr<Stream> adopt(Fd socket, Stream::Events& events) override;
     void connect(const model::Endpoint& to, Duration timeout, Stream::Events& events,
                  std::function<void(Result<std::unique_ptr<Stream>>)> done) override;
@@ -112,6 +113,7 @@ private:
     RingOptions options_;
     std::list<Listener> listeners_;
     std::vector<std::unique_ptr<Timer>> accept_pauses_;
+    std::function<void()> released_;
     std::list<std::unique_ptr<Connecting>> connecting_;
     std::vector<std::unique_ptr<Connecting>> connected_;  // done, deleted after the round
     std::vector<Connection*> scheduled_;
@@ -160,6 +162,12 @@ void RingLoop::stop_accepting() {
     for (auto& listener : listeners_) listener.stop();
 }
 
+void RingLoop::release_listeners(std::function<void()> done) {
+    accept_pauses_.clear();
+    for (auto& listener : listeners_) listener.release();
+    released_ = std::move(done);
+}
+
 std::unique_ptr<Stream> RingLoop::adopt(Fd socket, Stream::Events& events) {
     return make_stream(*new Connection(*this, std::move(socket), events));  // bury() is where it ends
 }
@@ -203,6 +211,7 @@ void RingLoop::work() {
 void RingLoop::sweep() {
     connected_.clear();
     std::erase_if(listeners_, [](const Listener& each) { return each.is_stopped() && each.is_idle(); });
+    if (released_ && listeners_.empty()) post(std::exchange(released_, nullptr));
     std::vector<Connection*> later;
     for (Connection* each : buried_) {
         if (each->is_scheduled) {

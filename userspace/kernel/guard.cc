@@ -116,7 +116,8 @@ Result<> Guard::pin(const Pins& pins) {
     return {};
 }
 
-Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint64_t daemon_cgroup) {
+Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint64_t daemon_cgroup,
+                          const std::vector<GuardedCgroup>& governed) {
     Guard out;
     out.settings_map_ = programs.map("guard");
     out.governed_map_ = programs.map("governed_cgroups");
@@ -129,6 +130,8 @@ Result<Guard> Guard::open(const Pins* pins, const Programs& programs, std::uint6
         settings->mount_namespaces[at] =
             ::stat(namespaces[at], &status) == 0 ? static_cast<std::uint32_t>(status.st_ino) : 0;
     if (auto written = out.write(*settings); !written) return std::unexpected(written.error());
+    for (const auto& cgroup : governed)
+        if (auto held = out.govern(cgroup.id, cgroup.depth); !held) return std::unexpected(held.error());
 
     int error = out.load(programs, {});
     if (error != 0 && out.load(programs, first_program) == 0) {

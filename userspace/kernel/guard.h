@@ -18,13 +18,20 @@ struct assent_lsm;
 
 namespace assent::kernel {
 
+struct GuardedCgroup {
+    std::uint64_t id = 0;
+    std::size_t depth = 0;  // folders below the mount
+};
+
 class Guard {
 public:
     // Loads them over the maps of `programs` and attaches what this kernel takes; proved by a call that they must see.
-    // daemon_cgroup: signals of agents to processes in it are refused, and the caller is in it. With `pins` the links are
+    // daemon_cgroup: signals of agents to processes in it are refused, and the caller is in it. `governed` are known to them
+    // before those of an earlier daemon go. With `pins` the links are
     // pinned in bpffs/assent/lsm, and those of an earlier daemon go when ours are there; without, they end with this object.
     // A kernel that takes none is no error: see is_active(). Errors: the maps or pins cannot be written.
-    [[nodiscard]] static Result<Guard> open(const Pins* pins, const Programs& programs, std::uint64_t daemon_cgroup);
+    [[nodiscard]] static Result<Guard> open(const Pins* pins, const Programs& programs, std::uint64_t daemon_cgroup,
+                                            const std::vector<GuardedCgroup>& governed = {});
 
     [[nodiscard]] bool is_active() const noexcept { return is_active_; }
     // Hooks that this kernel does not have.

@@ -6,6 +6,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -110,6 +111,11 @@ Result<> attach_pinned(const std::filesystem::path& pin, int program, int attach
     ::unlink(pin.c_str());
     if (bpf_obj_pin(link.get(), pin.c_str()) != 0) return fail_errno(fmt::format("pinning {}", pin.string()), errno);
     return {};
+}
+
+void drop_other_links(const std::filesystem::path& folder, const std::vector<std::string>& names) {
+    for (const auto& pin : entries_of(folder))
+        if (std::ranges::find(names, pin.filename().string()) == names.end()) drop_link(pin);
 }
 
 void drop_links(const std::filesystem::path& folder) {

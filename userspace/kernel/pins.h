@@ -44,6 +44,9 @@ struct Pins {
 // The cgroup that a pinned link is attached to; 0: gone, or there is no such link.
 [[nodiscard]] std::uint64_t linked_cgroup(const std::filesystem::path& pin);
 
+// Detaches and unpins the links of a folder that have none of these names: a daemon with other programs had them.
+void drop_other_links(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
 // Detaches and unpins every link of a folder, and removes it.
 void drop_links(const std::filesystem::path& folder);
 

@@ -60,45 +60,51 @@ bool has_layout(const Fd& pinned, const bpf_map* wanted) {
            info.value_size == bpf_map__value_size(wanted) && info.max_entries == bpf_map__max_entries(wanted);
 }
 
-bool has_our_version(const Fd& config) {
-    assent_config settings{};
+// Of the pinned configuration, whatever its size; zero when there is none.
+struct Versions {
+    __u32 abi = 0;
+    __u32 state = 0;
+};
+Versions versions_of(const Fd& config) {
+    bpf_map_info info{};
+    __u32 size = sizeof(info);
+    Versions out;
+    if (!config.is_open() || bpf_obj_get_info_by_fd(config.get(), &info, &size) != 0) return {};
+    if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < sizeof(out)) return {};
+    std::vector<std::byte> settings(info.value_size);
     const __u32 zero = 0;
-    return bpf_map_lookup_elem(config.get(), &zero, &settings) == 0 && settings.abi_version == ASSENT_ABI_VERSION;
+    if (bpf_map_lookup_elem(config.get(), &zero, settings.data()) != 0) return {};
+    std::memcpy(&out, settings.data(), sizeof(out));
+    return out;
 }
 
 // Libbpf's own maps (constants) are not shared between loads.
 bool is_shared(const bpf_map* map) { return !bpf_map__is_internal(map); }
 
-bool are_pinned(const Pins& pins, bpf_object* object) {
+bool is_configuration(const bpf_map* map) { return bpf_map__name(map) == std::string_view("config"); }
+
+// Those of the pinned maps that these programs go on with: all, all but the configuration, or none.
+std::vector<bpf_map*> reusable(const Pins& pins, bpf_object* object) {
+    const auto versions = versions_of(Fd(bpf_obj_get(pins.map("config").c_str())));
+    if (versions.state != ASSENT_STATE_VERSION) return {};
+    std::vector<bpf_map*> out;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
         if (!is_shared(map)) continue;
-        const Fd pinned(bpf_obj_get(pins.map(bpf_map__name(map)).c_str()));
-        if (!has_layout(pinned, map)) return false;
-        if (bpf_map__name(map) == std::string_view("config") && !has_our_version(pinned)) return false;
+        const bool is_same = has_layout(Fd(bpf_obj_get(pins.map(bpf_map__name(map)).c_str())), map);
+        if (is_same && (!is_configuration(map) || versions.abi == ASSENT_ABI_VERSION))
+            out.push_back(map);
+        else if (!is_configuration(map))
+            return {};
     }
-    return true;
+    return out;
 }
 
-Result<> reuse(const Pins& pins, bpf_object* object) {
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object) {
-        if (!is_shared(map)) continue;
+Result<> reuse(const Pins& pins, const std::vector<bpf_map*>& maps) {
+    for (bpf_map* map : maps) {
         const Fd pinned(bpf_obj_get(pins.map(bpf_map__name(map)).c_str()));
         if (!pinned.is_open() || bpf_map__reuse_fd(map, pinned.get()) != 0)
             return fail_errno(fmt::format("taking over map {}", bpf_map__name(map)), errno);
-    }
-    return {};
-}
-
-Result<> pin_new(const Pins& pins, bpf_object* object) {
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object) {
-        if (!is_shared(map)) continue;
-        const auto pin = pins.map(bpf_map__name(map));
-        ::unlink(pin.c_str());
-        if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0)
-            return fail_errno(fmt::format("pinning {}", pin.string()), errno);
     }
     return {};
 }
@@ -124,6 +130,7 @@ Result<assent_config> make_configuration(const std::vector<std::uint16_t>& ports
     if (ports.empty() || ports.size() > ASSENT_PORTS_MAXIMUM)
         return fail(Errc::invalid, fmt::format("the proxy takes 1 to {} ports", ASSENT_PORTS_MAXIMUM));
     out.abi_version = ASSENT_ABI_VERSION;
+    out.state_version = ASSENT_STATE_VERSION;
     for (const auto port : ports) {
         if (port == 0 || port >= ASSENT_PORT_LIMIT)
             return fail(Errc::invalid,
@@ -159,14 +166,15 @@ Result<Programs> Programs::load(const Pins* pins) {
                 out.missing_.emplace_back(name);
             }
         }
-        const bool is_takeover = pins != nullptr && are_pinned(*pins, object);
-        if (is_takeover)
-            if (auto reused = reuse(*pins, object); !reused) return std::unexpected(reused.error());
+        const auto kept = pins == nullptr ? std::vector<bpf_map*>() : reusable(*pins, object);
+        if (auto reused = reuse(*pins, kept); !reused) return std::unexpected(reused.error());
+        out.new_maps_.clear();
+        bpf_map* map = nullptr;
+        bpf_object__for_each_map(map, object) if (is_shared(map) && std::ranges::find(kept, map) == kept.end())
+            out.new_maps_.emplace_back(bpf_map__name(map));
         const int error = assent_programs__load(out.skeleton_.get());
         if (error != 0 && left_out < optional_programs.size()) continue;
         if (error != 0) return refused(-error);
-        if (pins != nullptr && !is_takeover)
-            if (auto pinned = pin_new(*pins, object); !pinned) return std::unexpected(pinned.error());
         return out;
     }
     return fail(Errc::internal, "loading of BPF programs ended without a result");
@@ -194,6 +202,17 @@ bool Programs::has(std::string_view program) const { return std::ranges::find(mi
 
 int Programs::map(std::string_view name) const {
     return bpf_object__find_map_fd_by_name(skeleton_->obj, std::string(name).c_str());
+}
+
+Result<> Programs::pin_new_maps(const Pins& pins) const {
+    for (const auto& name : new_maps_) {
+        const auto place = pins.map(name);
+        const auto next = pins.map(name + "-new");
+        ::unlink(next.c_str());
+        if (bpf_obj_pin(map(name), next.c_str()) != 0 || ::rename(next.c_str(), place.c_str()) != 0)
+            return fail_errno(fmt::format("pinning {}", place.string()), errno);
+    }
+    return {};
 }
 
 Result<> Programs::configure(const assent_config& settings) const {

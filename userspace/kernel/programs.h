@@ -25,9 +25,11 @@ struct Program {
 
 class Programs {
 public:
-    // Loads them over the pinned maps, or over new ones (then pinned) when none are pinned or their layout is another. A
-    // null `pins` pins nothing.
+    // Loads them over the pinned maps, or over new ones where none are pinned or they are of another version. With null
+    // `pins` all are new. Changes nothing that is pinned or attached.
     [[nodiscard]] static Result<Programs> load(const Pins* pins);
+    // After configure(), so that what is pinned is never without a configuration.
+    [[nodiscard]] Result<> pin_new_maps(const Pins& pins) const;
 
     [[nodiscard]] Program accept() const;
     [[nodiscard]] std::vector<Program> governing() const;  // all others that this kernel has
@@ -41,7 +43,8 @@ private:
         void operator()(assent_programs* skeleton) const;
     };
     std::unique_ptr<assent_programs, Close> skeleton_;
-    std::vector<std::string> missing_;  // programs that this kernel does not take
+    std::vector<std::string> missing_;   // programs that this kernel does not take
+    std::vector<std::string> new_maps_;  // that were not pinned before
 };
 
 // For these proxy ports, in this network namespace. Errc::invalid: a port that others could take.

@@ -94,6 +94,9 @@ Event::Kind kind_of(std::uint32_t kind) {
     }
 }
 
+// How many folders a cgroup is below the mount.
+std::size_t depth_of(std::string_view path) { return static_cast<std::size_t>(std::ranges::count(path, '/')); }
+
 class KernelRedirect final : public Redirect {
 public:
     KernelRedirect(Pins pins, Programs programs, Guard guard, CgroupPaths paths)
@@ -168,6 +171,7 @@ Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted)
     const auto settings = make_configuration(options.ports);
     if (!settings) return std::unexpected(settings.error());
     if (auto set = programs_.configure(*settings); !set) return set;
+    if (auto pinned = programs_.pin_new_maps(pins_); !pinned) return pinned;
     netns_cookie_ = settings->host_netns_cookie;
     if (auto attached = attach_daemon(options.daemon_cgroup); !attached) return attached;
     if (auto taken = take_over(); !taken) return taken;
@@ -201,15 +205,18 @@ Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, st
     const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
     const auto path = path_below_root(cgroup);
-    if (auto held = guard_.govern(cgroup_id, static_cast<std::size_t>(std::ranges::count(path, '/'))); !held) return held;
+    if (auto held = guard_.govern(cgroup_id, depth_of(path)); !held) return held;
     const auto place = pins_.governed(cgroup_id);
     if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
         return fail_errno(fmt::format("making {}", place.string()), errno);
-    for (const auto& program : programs_.governing())
-        if (auto attached =
-                attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
-            !attached)
-            return attached;
+    std::vector<std::string> names;
+    for (const auto& program : programs_.governing()) {
+        names.push_back(program.name);
+        auto attached =
+            attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
+        if (!attached) return attached;
+    }
+    drop_other_links(place, names);  // last: there is no moment without
     return {};
 }
 
@@ -488,11 +495,21 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
     if (!programs) return std::unexpected(programs.error());
     const auto daemon = cgroup_id_of(options.daemon_cgroup);
     if (!daemon) return std::unexpected(daemon.error());
-    auto guard = Guard::open(&pins, *programs, *daemon);
+    // New maps know of no governed cgroup yet, and the programs of the security module hold only those that they know of.
+    std::vector<GuardedCgroup> governed;
+    for (const auto id : pinned_cgroups(pins))
+        if (const auto path = paths->path_of(id)) governed.push_back({id, depth_of(*path)});
+    auto guard = Guard::open(&pins, *programs, *daemon, governed);
     if (!guard) return std::unexpected(guard.error());
     auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(*paths));
     if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());
     return out;
+}
+
+Result<> try_programs() {
+    const auto programs = Programs::load(nullptr);
+    if (!programs) return std::unexpected(programs.error());
+    return {};
 }
 
 std::vector<model::IpAddress> host_resolvers(const std::filesystem::path& file) {

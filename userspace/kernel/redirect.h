@@ -115,6 +115,9 @@ public:
     [[nodiscard]] virtual Result<std::vector<std::string>> detach() = 0;
 };
 
+// Loads the programs into the kernel, attaches them nowhere, and lets them go. Errc::unsupported: it refuses them.
+[[nodiscard]] Result<> try_programs();
+
 // Unpins and detaches everything below bpffs/assent, also with the daemon dead; gives what was removed.
 [[nodiscard]] Result<std::vector<std::string>> detach_all(const std::filesystem::path& bpffs);
 

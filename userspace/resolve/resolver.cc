@@ -66,13 +66,18 @@ Result<> Resolver::listen(Fd socket) {
     const std::size_t index = listeners_.size();
     const auto watched = poller_.add(socket.get(), EPOLLIN, [this, index](std::uint32_t) { read_datagrams(index); });
     if (!watched) return std::unexpected(watched.error());
-    listeners_.push_back({std::move(socket), bound->port});
+    listeners_.push_back({std::move(socket), bound->port, *watched});
     return {};
 }
 
 void Resolver::start() {
     upstreams_.set(parts_.upstreams());
     thread_ = std::thread([this] { run(); });
+}
+
+void Resolver::release() {
+    is_releasing_ = true;
+    poller_.wake();
 }
 
 void Resolver::stop() {
@@ -109,6 +114,7 @@ void Resolver::run() {
     while (!is_stopping_) {
         poller_.wait(forwarder_.outstanding() > 0 || clients_.count() > 0 ? tick_ms : rest_ms);
         take_handed_over();
+        if (is_releasing_) let_go();
         forwarder_.look_after();
         clients_.look_after();
         std::erase_if(senders_, [this](const auto& entry) { return !clients_.has(entry.first); });
@@ -118,6 +124,11 @@ void Resolver::run() {
     }
     forwarder_.abandon();
     clients_.close_all();
+}
+
+void Resolver::let_go() {
+    for (auto& listener : listeners_) poller_.remove(std::exchange(listener.watched, 0));
+    is_released_ = forwarder_.outstanding() == 0;
 }
 
 void Resolver::look_after() {

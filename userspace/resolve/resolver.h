@@ -81,6 +81,10 @@ public:
     // A bound UDP socket of the proxy; before start().
     [[nodiscard]] Result<> listen(Fd socket);
     void start();
+    // Reads no more datagrams: they wait in the sockets for whoever holds these too. Idempotent. Thread: any.
+    void release();
+    // Released, and everybody who asked by datagram has an answer. Thread: any.
+    [[nodiscard]] bool is_released() const noexcept { return is_released_; }
     // Ends the thread, without a word to those who wait. Idempotent.
     void stop();
 
@@ -92,6 +96,7 @@ private:
     struct Listener {
         Fd socket;
         std::uint16_t port = 0;
+        std::uint64_t watched = 0;  // its number in poller_
     };
     // Where an answer goes.
     struct Place {
@@ -117,6 +122,7 @@ private:
     [[nodiscard]] bool read_datagram(std::size_t listener);
     [[nodiscard]] bool is_too_fast(const std::string& agent);
     void take_handed_over();
+    void let_go();
     void received(Bytes message, const Sender& sender, const std::string& agent, const Place& place);
     void judge(const wire::dns::Query& query, const Sender& sender, const std::string& agent, const Place& place);
     void forward(const wire::dns::Query& query, const Sender& sender, const std::string& agent, const Place& place,
@@ -142,6 +148,8 @@ private:
     std::mutex mutex_;  // guards what is handed over
     std::vector<std::pair<Fd, Sender>> handed_over_;
     std::atomic<bool> is_stopping_ = false;
+    std::atomic<bool> is_releasing_ = false;
+    std::atomic<bool> is_released_ = false;
     std::thread thread_;
 };
 

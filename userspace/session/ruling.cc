@@ -318,7 +318,8 @@ wire::Ruling SessionImpl::rule_recorded(const wire::CommandSeen& command) {
 }
 
 bool SessionImpl::must_be_durable(const wire::CommandSeen& command, const Judged& judged) const {
-    if (command.kind == CommandKind::startup) return false;
+    // Nothing reaches a target unrecorded, also when this process is killed the moment after.
+    if (command.kind == CommandKind::startup) return true;
     if (command.kind == CommandKind::function_call || flow_.waits_for_reads) return true;
     if (judged.has_transaction_step) {
         const bool commits = std::ranges::any_of(judged.analysis.statements, [](const sql::StatementFacts& facts) {

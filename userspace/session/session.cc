@@ -18,9 +18,13 @@ bool is_turned_away(const Flow& flow) {
     return !flow.target.has_value() && flow.unlisted == policy::Settings::Unlisted::deny;
 }
 
+bool is_relayed(const Flow& flow) {
+    return !is_turned_away(flow) && (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp);
+}
+
 std::unique_ptr<wire::Adapter> adapter_for(const Flow& flow, wire::Host& host) {
     if (is_turned_away(flow)) return wire::detect::make_adapter(host);
-    if (!flow.target.has_value() || flow.target->protocol == policy::Protocol::tcp) return wire::tcp::make_adapter(host);
+    if (is_relayed(flow)) return wire::tcp::make_adapter(host);
     wire::postgres::Options options;
     options.offers_tls = flow.offers_tls;
     options.target_tls = flow.target->tls == policy::UpstreamTls::disable ? wire::TlsUse::none : wire::TlsUse::required;
@@ -95,7 +99,10 @@ void SessionImpl::failed(Side side, std::string_view why) {
 }
 
 void SessionImpl::target_connected() {
-    if (!is_over_) adapter_->target_connected();
+    if (is_over_) return;
+    // Nobody logs in to what is only relayed: it has started, and may last.
+    if (is_relayed(flow_)) is_authenticated_ = true;
+    adapter_->target_connected();
 }
 
 void SessionImpl::target_failed(std::string_view why) {
@@ -161,7 +168,7 @@ bool SessionImpl::cancel_requested() {
 
 void SessionImpl::tick() {
     if (is_over_) return;
-    if (is_draining_ && adapter_->is_idle()) {
+    if (is_draining_ && is_idle()) {
         end("assent", "the service is stopping");
         return;
     }
@@ -189,7 +196,13 @@ void SessionImpl::end(std::string_view by, std::string_view reason) {
 
 void SessionImpl::drain() {
     is_draining_ = true;
-    if (!is_over_ && adapter_->is_idle()) end("assent", "the service is stopping");
+    if (!is_over_ && is_idle()) end("assent", "the service is stopping");
+}
+
+bool SessionImpl::is_idle() const {
+    // An agent that has just connected is about to say something.
+    if (!is_authenticated_ && ports_.clock().now() - opened_ < limits::first_bytes_timeout) return false;
+    return adapter_->is_idle();
 }
 
 std::string SessionImpl::describe() const {

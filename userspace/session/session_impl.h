@@ -97,6 +97,7 @@ private:
     wire::Ruling release(const wire::CommandSeen& command);
     wire::Ruling forward(const wire::CommandSeen& command);
     wire::Ruling refuse(const wire::CommandSeen& command, wire::Refusal refusal);
+    [[nodiscard]] bool is_idle() const;
     [[nodiscard]] std::shared_ptr<const sql::Parsed> text_of(const wire::CommandSeen& command);
     [[nodiscard]] std::shared_ptr<const Judged> judge_anew(const wire::CommandSeen& command);
     [[nodiscard]] bool has_known_lexing(std::string_view text) const;

@@ -1,4 +1,6 @@
 // Accepting, connecting, timers and the mailbox.
+#include <fcntl.h>
+
 #include <atomic>
 
 #include "unit/io/loop_thread.h"
@@ -57,6 +59,31 @@ TEST_P(LoopTest, a_thousand_connections_are_opened_used_and_dropped) {
     sockaddr_storage address{};
     const socklen_t size = listening.endpoint.to(address);
     EXPECT_NE(::connect(late.get(), reinterpret_cast<sockaddr*>(&address), size), 0) << "nobody listens any more";
+}
+
+TEST_P(LoopTest, released_listeners_lose_nobody) {
+    auto listening = make_listening(false);
+    const Fd other(::fcntl(listening.socket.get(), F_DUPFD_CLOEXEC, 0));
+    std::vector<Fd> taken;
+    bool is_released = false;
+    thread.call([&] {
+        ASSERT_TRUE(thread.loop().accept_from(std::move(listening.socket),
+                                              [&](Fd accepted) { taken.push_back(std::move(accepted)); }));
+    });
+    std::vector<Fd> clients;
+    for (int i = 0; i < 20; ++i) clients.push_back(connect_to(listening.endpoint));
+    thread.call([&] { thread.loop().release_listeners([&] { is_released = true; }); });
+    for (int i = 0; i < 20; ++i) clients.push_back(connect_to(listening.endpoint));
+    EXPECT_TRUE(eventually(thread, [&] { return is_released; }));
+    for (int i = 0; i < 20; ++i) clients.push_back(connect_to(listening.endpoint));
+    // Whoever holds the socket too gives the others what waits for them.
+    const auto before = thread.call([&] { return taken.size(); });
+    EXPECT_GE(before, 20U);
+    for (std::size_t i = before; i < clients.size(); ++i) {
+        const Fd accepted(::accept4(other.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        EXPECT_TRUE(accepted.is_open()) << i;
+    }
+    thread.call([&] { EXPECT_EQ(taken.size(), before); });
 }
 
 TEST_P(LoopTest, a_refused_connect_says_so) {

@@ -45,7 +45,7 @@ public:
     }
     void notice(const Refusal& /*note*/) override {}
     void terminate(const Refusal& why) override { over("ended: " + why.message); }
-    bool is_idle() const override { return phase_ != Phase::relaying; }
+    bool is_idle() const override { return phase_ == Phase::seen || phase_ == Phase::over; }
     bool is_tls_pending(Side /*side*/) const override { return false; }
 
 private:
