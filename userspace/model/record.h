@@ -24,6 +24,7 @@ inline constexpr std::string_view flow_refused = "flow.refused";
 inline constexpr std::string_view flow_closed = "flow.closed";
 inline constexpr std::string_view flow_event = "flow.event";  // authenticated, cancelled, a protocol violation
 inline constexpr std::string_view attempt = "attempt";        // something the kernel hooks refused
+inline constexpr std::string_view socket_before = "socket.before";  // a socket from before its unit was governed
 inline constexpr std::string_view lookup = "lookup";          // a DNS answer that an agent got
 inline constexpr std::string_view command = "command";        // judged; durable before it is forwarded
 inline constexpr std::string_view outcome = "outcome";        // how it ended
