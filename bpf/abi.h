@@ -102,7 +102,7 @@ struct assent_event {
     __u32 family;
     __u32 socket_type;  // of ASSENT_REFUSED_PROCESS the other process
     __u32 protocol;     // of ASSENT_REFUSED_PROCESS the signal, or 0
-    __u16 port;  // host order
+    __u16 port;         // host order
     __u16 padding[3];
 };
 
@@ -142,11 +142,11 @@ struct assent_quiet_key {
 // The only element of the array map `guard`: what the programs of the security module go by. All zero: they let everything
 // pass, since they see every process of the host.
 struct assent_guard {
-    __u64 daemon_cgroup;         // signals to processes in it are refused, and its calls of socket() counted; 0: none
-    __u32 governed_levels;       // one bit a depth at which a cgroup of `governed_cgroups` is
-    __u32 mount_namespaces[2];   // their inodes, the host's and the daemon's: mounts are held there, and where they spread
-    __u32 is_unix_closed;        // agents connect only to unix sockets of `unix_sockets`, and to each other's
-    __u32 trial_count;           // of those calls: so the daemon knows that the programs run
+    __u64 daemon_cgroup;        // signals to processes in it are refused, and its calls of socket() counted; 0: none
+    __u32 governed_levels;      // one bit a depth at which a cgroup of `governed_cgroups` is
+    __u32 mount_namespaces[2];  // their inodes, the host's and the daemon's: mounts are held there, and where they spread
+    __u32 is_unix_closed;       // agents connect only to unix sockets of `unix_sockets`, and to each other's
+    __u32 trial_count;          // of those calls: so the daemon knows that the programs run
     __u32 padding;
 };
 
@@ -166,8 +166,8 @@ struct assent_unix_key {
 #define ASSENT_ATTACHED 1  // all links are there, for everything below it too
 #define ASSENT_SPARED 2    // it holds the daemon, and is never governed, whatever its own name
 
-// In the array map `gate_globs`: a part of a pattern as a machine that reads a name. Bit i of its state: the first i things of
-// the pattern have been read.
+// In the array map `gate_globs`: a part of a pattern as a machine that reads a name. Bit i of its state: the first i things
+// of the pattern have been read.
 struct assent_glob {
     __u64 accepts[256];  // by character: the bits that it leads to the next one
     __u64 stays;         // the bits that every character leaves: a '*' is there

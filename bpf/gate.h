@@ -1,6 +1,6 @@
-// What the programs at the top of all cgroups have in common. They see every process there, and refuse those in a cgroup that
-// is to be governed, by its name, and is not yet: a new one, that the daemon has not seen. All others pass after one lookup.
-// It is enough to refuse new sockets: no connection and no datagram is without one.
+// What the programs at the top of all cgroups have in common. They see every process there, and refuse those in a cgroup
+// that is to be governed, by its name, and is not yet: a new one, that the daemon has not seen. All others pass after one
+// lookup. It is enough to refuse new sockets: no connection and no datagram is without one.
 #ifndef ASSENT_GATE_H
 #define ASSENT_GATE_H
 

@@ -1,5 +1,5 @@
-// Unix sockets, at the top of all cgroups: whose making no hook sees, so connects and datagrams are refused. The daemon's own
-// socket, and what else agents may always reach, passes.
+// Unix sockets, at the top of all cgroups: whose making no hook sees, so connects and datagrams are refused. The daemon's
+// own socket, and what else agents may always reach, passes.
 #include "gate.h"
 #include "unix_names.h"
 

@@ -28,14 +28,14 @@ _assent() {
         --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit) return ;;
+        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --unit | --cgroup | --pid) return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
     esac
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run whoami holds approve deny sessions replay search verify status doctor policy end detach --version $common" ;;
+        '') words="run whoami holds approve deny sessions replay search verify status doctor policy govern end detach --version $common" ;;
         run) words='--name --user --purpose --config --help --' ;;
         holds)
             case $sub in
@@ -49,6 +49,7 @@ _assent() {
         search) words="--since --until --session --agent --target --verdict --limit --folder $common" ;;
         verify) words="--folder --key --checkpoint $common" ;;
         doctor) words="--attack $common" ;;
+        govern) words="--unit --cgroup --pid --oci-hook $common" ;;
         detach) words="--reason $common" ;;
         policy)
             case $sub in

@@ -145,8 +145,8 @@ TEST_F(Before, what_a_unit_made_is_destroyed_and_told) {
         if (connect_again(datagram.get(), "127.0.0.1", udp_port) != "connected") return "setup";
         const Fd unconnected = bound("127.0.0.1", SOCK_DGRAM);
         turn.wait_for_govern();
-        return end_of(v4.get()) + " " + end_of(v6.get()) + " " + end_of(datagram.get()) + " " + end_of(unconnected.get()) + " " +
-               (::accept(listening.get(), nullptr, nullptr) < 0 ? error_name(errno) : "accepted");
+        return end_of(v4.get()) + " " + end_of(v6.get()) + " " + end_of(datagram.get()) + " " + end_of(unconnected.get()) +
+               " " + (::accept(listening.get(), nullptr, nullptr) < 0 ? error_name(errno) : "accepted");
     });
     turn.wait_for_agent();
     const Fd peer4 = accept(0);
@@ -323,7 +323,8 @@ TEST_F(Before, is_found_in_other_network_namespaces) {
     EXPECT_EQ(agent.finish(), "ended");
     const auto all = redirect->take_earlier_sockets();
     EXPECT_EQ(std::ranges::count(all.sockets, "tcp", &EarlierSocket::protocol), 3);
-    for (const auto& socket : all.sockets) EXPECT_TRUE(socket.is_ended) << socket.protocol << " " << socket.state << ": " << socket.note;
+    for (const auto& socket : all.sockets)
+        EXPECT_TRUE(socket.is_ended) << socket.protocol << " " << socket.state << ": " << socket.note;
 }
 
 TEST_F(Before, unix_connections_to_services_are_listed) {
@@ -344,7 +345,8 @@ TEST_F(Before, unix_connections_to_services_are_listed) {
     });
     Child agent(place.governed(), [&]() -> std::string {
         const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return error_name(errno);
+        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+            return error_name(errno);
         std::array<int, 2> pair{};
         if (::socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) != 0) return error_name(errno);
         ::usleep(50'000);

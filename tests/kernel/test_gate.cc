@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <random>
 #include <thread>
@@ -28,8 +29,8 @@ namespace {
 constexpr int races = 500;
 
 TEST(Globs, read_names_as_fnmatch_does) {
-    const std::vector<std::string> pieces = {"a", "b", "-", ".", "*", "**", "?", "[ab]", "[!a]", "[]-]", "\\*", "[[:digit:]]",
-                                             "7", "[^-b]", "[a-b7]", "service"};
+    const std::vector<std::string> pieces = {"a",    "b",    "-",   ".",           "*", "**",    "?",      "[ab]",
+                                             "[!a]", "[]-]", "\\*", "[[:digit:]]", "7", "[^-b]", "[a-b7]", "service"};
     const std::vector<std::string> letters = {"a", "b", "-", ".", "*", "[", "]", "7", "\\", "service", "?"};
     std::mt19937 random(7);
     const auto some = [&](const std::vector<std::string>& of, unsigned most) {
@@ -153,7 +154,8 @@ TEST_F(Gate, holds_with_the_daemon_dead_and_opens_when_it_is_back) {
     const auto inner = unit / "inner";
     const auto container = place.top() / "docker/0123";
     const auto other = slice / "other.service";
-    for (const auto& each : {unit, inner, container, other, other / "agent-2.service"}) std::filesystem::create_directories(each);
+    for (const auto& each : {unit, inner, container, other, other / "agent-2.service"})
+        std::filesystem::create_directories(each);
     for (const auto& each : {unit, inner, container}) EXPECT_EQ(connect_from(each), "socket EPERM") << each;
     // A unit's own children have no unit's name, whatever they are called; neither is the slice held.
     for (const auto& each : {slice, other, other / "agent-2.service", place.top()}) {
@@ -194,6 +196,31 @@ TEST_F(Gate, never_holds_the_daemon_or_what_it_is_in) {
     EXPECT_EQ(connect_from(place.daemon()), "connected");
     EXPECT_TRUE(elsewhere.was_reached());
     EXPECT_EQ(connect_from(slice), "socket EPERM");
+}
+
+// Nanoseconds of one socket() and close(), the best of some runs.
+double cost_of_socket(const std::filesystem::path& cgroup) {
+    return std::stod(inside(cgroup, [] {
+        constexpr int runs = 7;
+        constexpr int sockets = 20'000;
+        auto best = std::chrono::nanoseconds::max();
+        for (int run = 0; run < runs; ++run) {
+            const auto start = std::chrono::steady_clock::now();
+            for (int i = 0; i < sockets; ++i) const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            best = std::min<std::chrono::nanoseconds>(best, std::chrono::steady_clock::now() - start);
+        }
+        return fmt::format("{}", static_cast<double>(best.count()) / sockets);
+    }));
+}
+
+TEST_F(Gate, costs_others_next_to_nothing) {
+    const auto other = slice / "other.service";
+    ::mkdir(other.c_str(), 0755);
+    const auto without = cost_of_socket(other);
+    const auto redirect = open({"agent-*.service", "docker-*.scope"}, {"/docker/*"});
+    const auto with = cost_of_socket(other);
+    std::cout << fmt::format("           {:.0f} ns without, {:.0f} ns with\n", without, with);
+    EXPECT_LT(with, without * 1.5 + 300);
 }
 
 TEST_F(Gate, is_repaired_and_detached_like_the_rest) {
@@ -239,7 +266,8 @@ TEST_F(Gate, holds_unix_sockets_but_those_that_agents_always_reach) {
         for (const auto& each : paths) {
             const auto address = address_at(each);
             const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            const bool is_connected = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+            const bool is_connected =
+                ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
             out += error_name(is_connected ? 0 : errno) + " ";
         }
         return out;

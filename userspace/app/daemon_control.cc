@@ -91,7 +91,8 @@ json Daemon::describe() const {
         accepted.clear();
     }
     if (!settings_.kernel.gates_new_cgroups)
-        accepted.emplace_back("new cgroups are governed some milliseconds after they appear: `kernel: {new_cgroups: watch}`");
+        accepted.emplace_back(
+            "new cgroups are governed some milliseconds after they appear: `kernel: {new_cgroups: watch}`");
     answer["degradations"] = degradations;
     answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();

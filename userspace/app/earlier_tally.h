@@ -33,7 +33,7 @@ private:
         std::vector<std::string> left_to;
         WallTime last;
     };
-    mutable std::mutex mutex_;                   // guards what follows
+    mutable std::mutex mutex_;                  // guards what follows
     std::map<std::uint64_t, Agent> by_cgroup_;  // by the cgroup's number
 };
 

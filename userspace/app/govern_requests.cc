@@ -64,7 +64,8 @@ Result<json> govern(const GovernSource& source, const Peer& peer, const json& re
 
 void add_govern_requests(control::Server& server, GovernSource source) {
     const auto shared = std::make_shared<const GovernSource>(std::move(source));
-    server.handle("govern", [shared](const Peer& peer, const json& request, const Emit&) { return govern(*shared, peer, request); });
+    server.handle("govern",
+                  [shared](const Peer& peer, const json& request, const Emit&) { return govern(*shared, peer, request); });
 }
 
 }  // namespace assent::app

@@ -13,9 +13,9 @@ struct GovernSource {
 };
 
 // Before server.start(). The verb:
-//   govern {unit?, cgroup?, pid?}  root: that unit's cgroups, that one (a path from the mount), or that process's; none of them:
-//   the peer's own. They are governed when the answer comes, {cgroups: [paths]}; recorded (administered). A governed peer may
-//   only hear that its own already is.
+//   govern {unit?, cgroup?, pid?}  root: that unit's cgroups, that one (a path from the mount), or that process's; none of
+//   them: the peer's own. They are governed when the answer comes, {cgroups: [paths]}; recorded (administered). A governed
+//   peer may only hear that its own already is.
 void add_govern_requests(control::Server& server, GovernSource source);
 
 }  // namespace assent::app

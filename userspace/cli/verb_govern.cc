@@ -30,7 +30,8 @@ Result<long long> pid_of_container() {
     const auto state = json::parse(text, nullptr, false);
     const auto pid = number_of(state, "pid");
     if (pid <= 0)
-        return fail(Errc::invalid, "the standard input has no state of a container with a pid: let a runtime call this as its hook");
+        return fail(Errc::invalid,
+                    "the standard input has no state of a container with a pid: let a runtime call this as its hook");
     return pid;
 }
 
@@ -56,8 +57,10 @@ void add_verb_govern(CLI::App& app, Context& context) {
     const auto options = std::make_shared<Options>();
     CLI::App* verb = app.add_subcommand("govern", "Have a cgroup governed now, before its first process runs (root)");
     auto* unit = verb->add_option("--unit", options->unit, "The unit that runs under this name")->type_name("NAME");
-    auto* cgroup = verb->add_option("--cgroup", options->cgroup, "A cgroup, by its path from the cgroup 2 mount")->type_name("PATH");
-    auto* pid = verb->add_option("--pid", options->pid, "The cgroup of this process")->type_name("PID")->check(CLI::PositiveNumber);
+    auto* cgroup =
+        verb->add_option("--cgroup", options->cgroup, "A cgroup, by its path from the cgroup 2 mount")->type_name("PATH");
+    auto* pid =
+        verb->add_option("--pid", options->pid, "The cgroup of this process")->type_name("PID")->check(CLI::PositiveNumber);
     auto* hook = verb->add_flag("--oci-hook", options->is_hook,
                                 "The cgroup of the container whose state a runtime writes to the standard input");
     for (auto* each : {unit, cgroup, pid, hook})

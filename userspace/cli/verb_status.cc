@@ -91,8 +91,9 @@ std::string earlier_text(const json& earlier) {
     std::string text;
     for (const json& each : earlier) {
         const auto agent = text_of(each, "agent");
-        text += fmt::format("{}{}: {} ended, {} left", text.empty() ? "" : "\n",
-                            agent.empty() ? text_of(each, "cgroup") : agent, number_of(each, "ended"), number_of(each, "left"));
+        text +=
+            fmt::format("{}{}: {} ended, {} left", text.empty() ? "" : "\n", agent.empty() ? text_of(each, "cgroup") : agent,
+                        number_of(each, "ended"), number_of(each, "left"));
         if (const auto left = texts_of(each, "left_to"); !left.empty()) text += " (" + joined(left, "; ") + ")";
     }
     return text;

@@ -127,7 +127,8 @@ private:
     }
 
     [[nodiscard]] bool is_proxied(const ListedSocket& socket) const {
-        return socket.remote.address.is_loopback() && std::ranges::find(search_.ports, socket.remote.port) != search_.ports.end();
+        return socket.remote.address.is_loopback() &&
+               std::ranges::find(search_.ports, socket.remote.port) != search_.ports.end();
     }
 
     [[nodiscard]] bool is_wanted(const ListedSocket& socket) const {
@@ -190,7 +191,9 @@ private:
         auto done = diag.destroy(socket);
         if (!done && done.error().code != Errc::not_found) {
             if (done.error().code == Errc::unsupported)
-                lack("this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY): those that no process holds any more stay");
+                lack(
+                    "this kernel cannot destroy sockets (CONFIG_INET_DIAG_DESTROY): those that no process holds any more "
+                    "stay");
             if (taken) done = taken->disconnect();
         }
         // After its end: the reset would be blocked too. What it has begun anew in between is blocked as well.
@@ -202,7 +205,8 @@ private:
     void block(const TakenSocket& taken, EarlierSocket& told) {
         if (const auto blocked = taken.block(); !blocked) {
             told.note = "it was made outside, and could be used again";
-            lack(blocked.error().message + ": sockets that were made outside can be used again after their connection has ended");
+            lack(blocked.error().message +
+                 ": sockets that were made outside can be used again after their connection has ended");
         }
     }
 
@@ -240,7 +244,8 @@ private:
         if (!done) lack("the connections of unix sockets cannot be listed: " + done.error().message);
         for (const auto& [inode, socket] : all) {
             listed_.insert(inode);
-            if (!holders_.contains(inode) || holders_.contains(socket.peer_inode) || own_.contains(socket.peer_inode)) continue;
+            if (!holders_.contains(inode) || holders_.contains(socket.peer_inode) || own_.contains(socket.peer_inode))
+                continue;
             const auto peer = all.find(socket.peer_inode);
             if (peer == all.end() || peer->second.local.unix_name.empty() || !seen_.insert(inode).second) continue;
             tell({.holder = holder_of(inode, 0),

@@ -34,9 +34,10 @@ struct EarlierSearch {
     bool ends = true;                  // false: listed only
 };
 
-// Sockets that were made in the cgroup, or are held by a process in it, but those that an ungoverned process made and holds as
-// well: they are that one's. Of those that were ended, the ones that were made outside can never be used again. Unix sockets
-// that are connected to a named one are listed. Takes some milliseconds; enters network namespaces in threads of its own.
+// Sockets that were made in the cgroup, or are held by a process in it, but those that an ungoverned process made and holds
+// as well: they are that one's. Of those that were ended, the ones that were made outside can never be used again. Unix
+// sockets that are connected to a named one are listed. Takes some milliseconds; enters network namespaces in threads of its
+// own.
 [[nodiscard]] EarlierSockets handle_earlier_sockets(const EarlierSearch& search);
 
 }  // namespace assent::kernel

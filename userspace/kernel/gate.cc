@@ -158,7 +158,8 @@ Result<> Gate::refuse(const GatePatterns& patterns) {
             return fail_errno("writing the map gate_globs", errno);
     table.settings.top = top_id_;
     table.settings.generation = settings.generation + 1;
-    if (bpf_map_update_elem(gate_map_, &zero, &table.settings, BPF_ANY) != 0) return fail_errno("writing the map gate", errno);
+    if (bpf_map_update_elem(gate_map_, &zero, &table.settings, BPF_ANY) != 0)
+        return fail_errno("writing the map gate", errno);
     return {};
 }
 

@@ -1,6 +1,6 @@
-// The gate: programs at the top of all cgroups that give no sockets to a new cgroup whose name says that it is to be governed,
-// until it is. So nothing gets out between its making and its governing, nor while the daemon is dead. Private to kernel/.
-// Thread: guarded by its owner's lock.
+// The gate: programs at the top of all cgroups that give no sockets to a new cgroup whose name says that it is to be
+// governed, until it is. So nothing gets out between its making and its governing, nor while the daemon is dead. Private to
+// kernel/. Thread: guarded by its owner's lock.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ public:
 
     // Attaches and pins them to this cgroup; those of an earlier daemon are updated. Nothing is refused before refuse().
     [[nodiscard]] Result<> attach(const Pins& pins, const std::filesystem::path& top);
-    // New cgroups that these fit are refused from now on. Errc::limit: there are too many, or one is too long; those of before
-    // stay.
+    // New cgroups that these fit are refused from now on. Errc::limit: there are too many, or one is too long; those of
+    // before stay.
     [[nodiscard]] Result<> refuse(const GatePatterns& patterns);
     // Attaches again what somebody has unpinned. True: that was needed.
     [[nodiscard]] Result<bool> repair(const Pins& pins);

@@ -15,7 +15,8 @@ std::size_t set_length(std::string_view text) {
     if (at < text.size() && (text[at] == '!' || text[at] == '^')) ++at;
     if (at < text.size() && text[at] == ']') ++at;
     while (at < text.size() && text[at] != ']') {
-        const bool is_class = text[at] == '[' && at + 1 < text.size() && (text[at + 1] == ':' || text[at + 1] == '.' || text[at + 1] == '=');
+        const bool is_class =
+            text[at] == '[' && at + 1 < text.size() && (text[at + 1] == ':' || text[at + 1] == '.' || text[at + 1] == '=');
         const auto end = is_class ? text.find(std::string{text[at + 1], ']'}, at + 2) : std::string_view::npos;
         if (end != std::string_view::npos)
             at = end + 2;

@@ -16,8 +16,8 @@
 namespace assent::kernel {
 namespace {
 
-constexpr int ip_policy_option = 17;    // IP_XFRM_POLICY, which the C library's headers lack
-constexpr int ipv6_policy_option = 35;  // IPV6_XFRM_POLICY
+constexpr int ip_policy_option = 17;      // IP_XFRM_POLICY, which the C library's headers lack
+constexpr int ipv6_policy_option = 35;    // IPV6_XFRM_POLICY
 constexpr unsigned thread_flag = O_EXCL;  // PIDFD_THREAD
 
 int integer_option(int socket, int option) {
@@ -85,7 +85,8 @@ Result<> TakenSocket::disconnect() const {
 }
 
 Result<> TakenSocket::block() const {
-    const bool is_done = set_block(descriptor_.get(), family_, XFRM_POLICY_OUT) && set_block(descriptor_.get(), family_, XFRM_POLICY_IN);
+    const bool is_done =
+        set_block(descriptor_.get(), family_, XFRM_POLICY_OUT) && set_block(descriptor_.get(), family_, XFRM_POLICY_IN);
     const int error = errno;
     static constexpr char loopback[] = "lo";
     if (family_ == AF_INET6) ::setsockopt(descriptor_.get(), SOL_SOCKET, SO_BINDTODEVICE, loopback, sizeof(loopback));

@@ -96,7 +96,8 @@ std::uint64_t linked_cgroup(const std::filesystem::path& pin) {
     return info.cgroup.cgroup_id;
 }
 
-Result<bool> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup, std::uint64_t cgroup_id) {
+Result<bool> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup,
+                           std::uint64_t cgroup_id) {
     const auto what = fmt::format("attaching {}", pin.filename().string());
     {
         const Fd link(bpf_obj_get(pin.c_str()));
@@ -126,7 +127,8 @@ Result<std::vector<std::string>> detach_all(const std::filesystem::path& bpffs) 
         drop_links(folder);
     }
     // Before anything else: no cgroup may be held back that nobody will govern.
-    for (const auto& pin : entries_of(pins.gate())) removed.push_back(fmt::format("{} of the gate", pin.filename().string()));
+    for (const auto& pin : entries_of(pins.gate()))
+        removed.push_back(fmt::format("{} of the gate", pin.filename().string()));
     drop_links(pins.gate());
     for (const auto& pin : entries_of(pins.guard()))
         removed.push_back(fmt::format("{} of the security module", pin.filename().string()));

@@ -236,8 +236,7 @@ Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, st
     const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
     const auto path = path_below_root(cgroup);
-    if (auto held = guard_.govern(cgroup_id, static_cast<std::size_t>(std::ranges::count(path, '/'))); !held)
-        return held;
+    if (auto held = guard_.govern(cgroup_id, static_cast<std::size_t>(std::ranges::count(path, '/'))); !held) return held;
     const auto place = pins_.governed(cgroup_id);
     if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
         return fail_errno(fmt::format("making {}", place.string()), errno);
@@ -275,7 +274,8 @@ Result<> KernelRedirect::open_gate(const RedirectOptions& options) {
     for (const auto& cgroup : wanted.cgroups) held_back_.paths.push_back(below_gate(cgroup));
     std::erase(held_back_.paths, "");
     if (auto spared = spare_daemon(options.bpffs, options.daemon_cgroup); !spared) return spared;
-    if (auto attached = gate_.attach(pins_, cgroup_folder(identities_.paths().root(), gate_path_)); !attached) return attached;
+    if (auto attached = gate_.attach(pins_, cgroup_folder(identities_.paths().root(), gate_path_)); !attached)
+        return attached;
     is_gated_ = true;
     return gate_.refuse(held_back_);
 }
@@ -298,10 +298,8 @@ Result<> KernelRedirect::hold_back(const std::string& path) {
 }
 
 void KernelRedirect::handle_sockets_of(const std::filesystem::path& cgroup) {
-    auto found = handle_earlier_sockets({.cgroup_root = identities_.paths().root(),
-                                         .cgroup = cgroup,
-                                         .ports = ports_,
-                                         .ends = ends_earlier_sockets_});
+    auto found = handle_earlier_sockets(
+        {.cgroup_root = identities_.paths().root(), .cgroup = cgroup, .ports = ports_, .ends = ends_earlier_sockets_});
     const auto room = limits::sockets_told - std::min(limits::sockets_told, earlier_.sockets.size());
     const auto taken = std::min(room, found.sockets.size());
     std::move(found.sockets.begin(), found.sockets.begin() + static_cast<std::ptrdiff_t>(taken),

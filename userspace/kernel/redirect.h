@@ -25,8 +25,8 @@ struct RedirectOptions {
     std::filesystem::path daemon_cgroup;
     // What a cgroup had open before it was governed is ended; false: it is listed only. See earlier_sockets.h.
     bool ends_earlier_sockets = true;
-    // No sockets for a new cgroup that govern(), govern_units() or govern_cgroups() is about until it is governed. The names of
-    // those to come are given here, so that the gate of an earlier daemon stays closed for them meanwhile.
+    // No sockets for a new cgroup that govern(), govern_units() or govern_cgroups() is about until it is governed. The names
+    // of those to come are given here, so that the gate of an earlier daemon stays closed for them meanwhile.
     struct NewCgroups {
         bool are_held = false;
         std::filesystem::path top;         // where the programs are attached; empty: the cgroup 2 mount
@@ -138,8 +138,8 @@ public:
     [[nodiscard]] virtual Result<std::vector<std::string>> detach() = 0;
 };
 
-// The daemon's cgroup and those that it is in are never held back. Call it before the daemon has a socket: the gate of the one
-// before may be there already. Does nothing when none is. Redirect::open() does it as well.
+// The daemon's cgroup and those that it is in are never held back. Call it before the daemon has a socket: the gate of the
+// one before may be there already. Does nothing when none is. Redirect::open() does it as well.
 [[nodiscard]] Result<> spare_daemon(const std::filesystem::path& bpffs, const std::filesystem::path& daemon_cgroup);
 
 // Unpins and detaches everything below bpffs/assent, also with the daemon dead; gives what was removed.

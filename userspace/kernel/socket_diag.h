@@ -18,10 +18,10 @@ namespace assent::kernel {
 
 struct ListedSocket {
     int family = 0;
-    int protocol = 0;         // IPPROTO_TCP, IPPROTO_UDP, IPPROTO_RAW; 0 of a unix socket
-    std::uint8_t state = 0;   // as of TCP (TCP_LISTEN, …), also for the others
-    std::uint64_t inode = 0;  // 0: no process holds it any more
-    std::uint64_t cgroup_id = 0;  // where it was made; 0: not told (unix sockets)
+    int protocol = 0;              // IPPROTO_TCP, IPPROTO_UDP, IPPROTO_RAW; 0 of a unix socket
+    std::uint8_t state = 0;        // as of TCP (TCP_LISTEN, …), also for the others
+    std::uint64_t inode = 0;       // 0: no process holds it any more
+    std::uint64_t cgroup_id = 0;   // where it was made; 0: not told (unix sockets)
     std::uint64_t peer_inode = 0;  // of a unix socket
     model::Endpoint local;
     model::Endpoint remote;
