@@ -61,7 +61,7 @@ expect 0 'nightly' assent sessions
 printf 'govern: {slices: [assent.slice], units: ["agent-*.service"]}\n' > /tmp/govern
 grep -v '^govern:' /etc/assent/assent.yaml > /tmp/settings && cat /tmp/settings /tmp/govern > /etc/assent/assent.yaml
 expect 0 '' systemctl restart assentd
-pattern=(systemd-run --wait --pipe --quiet --unit=agent-first --slice=work.slice -p User=nobody -p NoNewPrivileges=yes)
+pattern=(systemd-run --wait --pipe --quiet --collect --unit=agent-first --slice=work.slice -p User=nobody -p NoNewPrivileges=yes)
 for round in 1 2 3; do
     timeout 20 "${pattern[@]}" "${client[@]}" -c 'TABLE tea' > /tmp/said 2>&1 && fail "round $round: a new unit was let out"
     grep -qE 'assent denied|Operation not permitted|server closed' /tmp/said || fail "round $round: a new unit was not held back"
