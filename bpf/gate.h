@@ -50,7 +50,7 @@ __weak __noinline int gate_judge(__u32 unused) {
     struct cgroup_name name;
     bool is_unit = false;
     __u64 path = 0;
-    for (int up = 0; up < 2 * ASSENT_CGROUP_DEPTH; ++up) {
+    for (int up = 0; up < ASSENT_CGROUP_DEPTH; ++up) {
         __u64 id = BPF_CORE_READ(node, id);
         struct kernfs_node* parent = parent_of(node);
         if (id == settings->top || !parent) return is_unit || (path & settings->path_last) != 0 ? REFUSE : PASS;

@@ -50,12 +50,15 @@ class Govern(harness.EndToEnd):
 
     def test_connections_of_a_running_unit_are_reset_and_told(self):
         server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
         port = server.getsockname()[1]
         agent = subprocess.Popen(["/usr/bin/python3", "-c", HOLD.format(members=str(self.unit / "cgroup.procs"), port=port)],
                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(agent.stdout.close)
         self.addCleanup(agent.wait, 10)
         self.addCleanup(agent.kill)
         peer, _ = server.accept()
+        self.addCleanup(peer.close)
         self.assertEqual(agent.stdout.readline(), "connected\n")
         done = self.assent.cli("govern", "--cgroup", self.path(self.unit))
         self.assertEqual((done.returncode, done.stdout), (0, f"governed: {self.path(self.unit)}\n"), done.stderr)
@@ -91,7 +94,7 @@ class Govern(harness.EndToEnd):
     def container(self, port, number):
         """Runs a container whose first act is to connect, and which is governed by a hook before; gives the finished runtime."""
         bundle = throwaway.folder() / f"bundle-{number}"
-        for each in ("rootfs/bin", "rootfs/proc", "state"):
+        for each in ("rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "state"):
             (bundle / each).mkdir(parents=True)
         shutil.copy(throwaway.BUILD / "tests/kernel/first_act", bundle / "rootfs/bin")
         hook = {"path": str(throwaway.BUILD / "userspace/cli/assent"), "args": ["assent", "govern", "--oci-hook"],

@@ -23,7 +23,8 @@ constexpr int containers = 12;
 class Container : public ::testing::Test {
 protected:
     Container() : folder(place.bpffs().string() + "-bundle") {
-        for (const auto* each : {"rootfs/bin", "rootfs/proc", "state"}) std::filesystem::create_directories(folder / each);
+        for (const auto* each : {"rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "state"})
+            std::filesystem::create_directories(folder / each);
         std::filesystem::copy_file(std::filesystem::path(ASSENT_BINARY_DIR) / "tests/kernel/first_act",
                                    folder / "rootfs/bin/first_act");
         ::mkdir((place.top() / "runtime").c_str(), 0755);
