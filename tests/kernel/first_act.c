@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 int main(int count, char** arguments) {
-    if (count != 2) return 2;
+    const long port = count == 2 ? strtol(arguments[1], NULL, 10) : 0;
+    if (port <= 0 || port > 65535) return 2;
     const struct sockaddr_in to = {
         .sin_family = AF_INET,
-        .sin_port = htons((unsigned short)atoi(arguments[1])),
+        .sin_port = htons((unsigned short)port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     const int socket_made = socket(AF_INET, SOCK_STREAM, 0);

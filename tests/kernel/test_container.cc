@@ -3,10 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include <fmt/format.h>
@@ -43,18 +42,19 @@ protected:
             R"("linux":{{"cgroupsPath":"{}","namespaces":[{{"type":"pid"}},{{"type":"mount"}},{{"type":"ipc"}}]}}}})",
             elsewhere.port, cgroup);
         const auto root = kernel::cgroup_root()->string();
-        const auto command = fmt::format(
-            "unshare --mount sh -c '{} crun --cgroup-manager=cgroupfs --root {}/state run -b {} assent-test-{}-{}' 2>&1",
-            root == "/sys/fs/cgroup" ? "" : fmt::format("mount --rbind {} /sys/fs/cgroup &&", root), folder.string(),
-            folder.string(), ::getpid(), number);
-        return inside(place.top() / "runtime", [&] {
-            std::string out;
-            FILE* output = ::popen(command.c_str(), "r");  // NOLINT: the test's own words
-            std::array<char, 512> buffer{};
-            while (output != nullptr && std::fgets(buffer.data(), buffer.size(), output) != nullptr) out += buffer.data();
-            if (output != nullptr) ::pclose(output);
-            return out;
-        });
+        const auto mount = root == "/sys/fs/cgroup" ? "" : fmt::format("mount --rbind {} /sys/fs/cgroup && ", root);
+        const auto command = fmt::format("{}exec crun --cgroup-manager=cgroupfs --root {}/state run -b {} assent-test-{}-{}",
+                                         mount, folder.string(), folder.string(), ::getpid(), number);
+        const auto said = folder / "said";
+        static_cast<void>(inside(place.top() / "runtime", [&]() -> std::string {
+            const Fd out(::open(said.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+            ::dup2(out.get(), STDOUT_FILENO);
+            ::dup2(out.get(), STDERR_FILENO);
+            ::execlp("unshare", "unshare", "--mount", "sh", "-c", command.c_str(), nullptr);
+            return {};
+        }));
+        std::ifstream in(said);
+        return {std::istreambuf_iterator<char>(in), {}};
     }
 
     Playground place;
