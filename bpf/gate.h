@@ -48,19 +48,20 @@ __weak __noinline int gate_judge(__u32 unused) {
     if (!settings) return PASS;
     struct kernfs_node* node = BPF_CORE_READ(cgroup_of((struct task_struct*)bpf_get_current_task()), kn);
     struct cgroup_name name;
-    bool is_unit = false;
+    __u64 unit = 0;
     __u64 path = 0;
     for (int up = 0; up < ASSENT_CGROUP_DEPTH; ++up) {
         __u64 id = BPF_CORE_READ(node, id);
         struct kernfs_node* parent = parent_of(node);
-        if (id == settings->top || !parent) return is_unit || (path & settings->path_last) != 0 ? REFUSE : PASS;
+        if (id == settings->top || !parent) return (unit | (path & settings->path_last)) != 0 ? REFUSE : PASS;
         const __u32* known = bpf_map_lookup_elem(&attached_cgroups, &id);
         const __u32 known_as = known ? *known : 0;
         if (known_as == ASSENT_ATTACHED) return PASS;
         if (bpf_probe_read_kernel_str(name.bytes, sizeof(name.bytes), BPF_CORE_READ(node, name)) <= 0) return REFUSE;
         __u64 fitting = gate_fitting(&name, settings->glob_count);
-        if (known_as == ASSENT_SPARED) fitting &= ~settings->units & ~settings->path_first;
-        is_unit = (is_unit && (fitting & settings->slices) != 0) || (fitting & settings->units) != 0;
+        if (known_as == ASSENT_SPARED) fitting &= 1;
+        // Without a branch, which the verifier would follow at each level anew. The first glob is that of slices.
+        unit = (unit & (0 - (fitting & 1))) | (fitting & settings->units);
         path = ((path << 1) | settings->path_first) & fitting;
         node = parent;
     }

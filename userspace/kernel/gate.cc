@@ -47,7 +47,7 @@ std::vector<std::string> parts_of(std::string_view path) {
 class Table {
 public:
     [[nodiscard]] Result<> add(const GatePatterns& patterns) {
-        if (auto bit = add_glob("*.slice"); bit) settings.slices = *bit;
+        if (auto bit = add_glob("*.slice"); bit) settings.slices = *bit;  // the first one, as the programs know
         for (const auto& unit : patterns.units) {
             const auto bit = add_glob(unit);
             if (!bit) return std::unexpected(bit.error());
