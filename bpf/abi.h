@@ -95,6 +95,7 @@ enum assent_event_kind {
     ASSENT_DROPPED_PACKET = 5,
     ASSENT_REFUSED_UNIX = 6,
     ASSENT_REFUSED_OPTION = 7,  // setsockopt(); `protocol` is the option
+    ASSENT_REFUSED_NEW = 8,     // in a new cgroup, which is to be governed and is not yet
     // Of the programs of the security module.
     ASSENT_REFUSED_FOREIGN = 16,  // use of a socket that was made outside
     ASSENT_REFUSED_PROCESS = 17,  // reaching into a process outside, or a signal to the daemon
@@ -166,6 +167,32 @@ struct assent_unix_key {
     __u32 name_size;
     char name[ASSENT_UNIX_NAME];
     __u32 padding;
+};
+
+#define ASSENT_GLOBS 64         // parts of patterns at most, one bit each
+#define ASSENT_CGROUP_NAME 256  // bytes of a cgroup's name and its zero
+
+// What the map `attached_cgroups` says of a cgroup.
+#define ASSENT_ATTACHED 1  // all links are there, for everything below it too
+#define ASSENT_SPARED 2    // it holds the daemon, and is never governed, whatever its own name
+
+// In the array map `gate_globs`: a part of a pattern as a machine that reads a name. Bit i of its state: the first i things
+// of the pattern have been read.
+struct assent_glob {
+    __u64 accepts[256];  // by character: the bits that it leads to the next one
+    __u64 stays;         // the bits that every character leaves: a '*' is there
+    __u64 ends;          // the bit at which everything has been read
+};
+
+// The only element of the array map `gate`: which names new cgroups are known by. All zero: everything passes.
+struct assent_gate {
+    __u64 top;         // the cgroup that the programs are attached to; names count below it
+    __u64 slices;      // one bit a glob: fits the names of slices
+    __u64 units;       // of units: below slices only
+    __u64 path_first;  // the last part of a path, and so on upwards by the next bit of each
+    __u64 path_last;   // the first part of a path
+    __u32 generation;  // of the patterns
+    __u32 glob_count;
 };
 
 #endif

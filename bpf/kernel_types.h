@@ -34,6 +34,7 @@ struct mm_struct {
 
 struct kernfs_node {
     __u64 id;
+    const char* name;
     struct kernfs_node* parent;
 };
 // Since Linux 6.15.

@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "cgroups.h"
 #include "common.h"
 
 #define EPERM 1
@@ -51,8 +52,6 @@ static __always_inline bool is_governed_cgroup(struct cgroup* group) {
     return false;
 }
 
-static __always_inline struct cgroup* cgroup_of(struct task_struct* task) { return BPF_CORE_READ(task, cgroups, dfl_cgrp); }
-
 // A network socket that no governed process made: the hooks of governed cgroups do not see it. The kernel's own sockets (of
 // a network file system, say) have no file.
 static __always_inline bool is_foreign(struct socket* socket) {
@@ -85,12 +84,6 @@ static __always_inline int judge_process(struct task_struct* other, int what) {
 }
 
 static __always_inline unsigned long magic_of(const struct inode* inode) { return BPF_CORE_READ(inode, i_sb, s_magic); }
-
-static __always_inline struct kernfs_node* parent_of(struct kernfs_node* node) {
-    if (bpf_core_field_exists(node->parent)) return BPF_CORE_READ(node, parent);
-    struct kernfs_node___renamed* renamed = (void*)node;
-    return BPF_CORE_READ(renamed, __parent);
-}
 
 // A file of a cgroup folder that is neither the current process's own nor below it.
 static __always_inline bool is_of_another_cgroup(const struct inode* inode) {

@@ -91,6 +91,37 @@ struct {
     __type(value, __u32);
 } governed_cgroups __weak SEC(".maps");
 
+// Cgroups whose links are all there, and those that are never governed.
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u32);
+} attached_cgroups __weak SEC(".maps");
+
+// Which new cgroups may have no sockets until they are governed.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct assent_gate);
+} gate __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, ASSENT_GLOBS);
+    __type(key, __u32);
+    __type(value, struct assent_glob);
+} gate_globs __weak SEC(".maps");
+
+// Cgroups that no pattern fits, by the generation of the patterns: a cgroup never changes its name.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u32);
+} gate_passes __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);

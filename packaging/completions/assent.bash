@@ -28,14 +28,14 @@ _assent() {
         --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain) return ;;
+        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid) return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
     esac
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run whoami holds approve deny sessions replay search verify status doctor policy end upgrade detach --version $common" ;;
+        '') words="run whoami holds approve deny sessions replay search verify status doctor policy govern end upgrade detach --version $common" ;;
         run) words='--name --user --purpose --config --help --' ;;
         holds)
             case $sub in
@@ -50,6 +50,7 @@ _assent() {
         verify) words="--folder --key --checkpoint $common" ;;
         doctor) words="--attack $common" ;;
         upgrade) words="--drain $common" ;;
+        govern) words="--unit --cgroup --pid --oci-hook $common" ;;
         detach) words="--reason $common" ;;
         policy)
             case $sub in

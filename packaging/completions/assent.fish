@@ -26,6 +26,7 @@ complete -c assent -n __fish_use_subcommand -a verify -d 'Check that the log is 
 complete -c assent -n __fish_use_subcommand -a status -d 'What the daemon does'
 complete -c assent -n __fish_use_subcommand -a doctor -d 'What agents on this host can still open'
 complete -c assent -n __fish_use_subcommand -a policy -d 'Check, test, explain and reload policies'
+complete -c assent -n __fish_use_subcommand -a govern -d 'Have a cgroup governed now'
 complete -c assent -n __fish_use_subcommand -a end -d 'End a session now'
 complete -c assent -n __fish_use_subcommand -a upgrade -d 'Let the installed assentd take over'
 complete -c assent -n __fish_use_subcommand -a detach -d 'End all governing of this host'
@@ -38,6 +39,10 @@ complete -c assent -n '__fish_seen_subcommand_from holds; and not __fish_seen_su
 complete -c assent -n '__fish_seen_subcommand_from holds' -l all -d 'Also those that have ended'
 complete -c assent -n '__fish_seen_subcommand_from holds' -l watch -d 'Stay, and take answers'
 complete -c assent -n '__fish_seen_subcommand_from show wait approve deny' -a '(__assent_holds)'
+complete -c assent -n '__fish_seen_subcommand_from govern' -l unit -x -d 'The unit that runs under this name'
+complete -c assent -n '__fish_seen_subcommand_from govern' -l cgroup -x -d 'A cgroup, by its path from the mount'
+complete -c assent -n '__fish_seen_subcommand_from govern' -l pid -x -a '(__fish_complete_pids)' -d 'The cgroup of this process'
+complete -c assent -n '__fish_seen_subcommand_from govern' -l oci-hook -d 'The container whose state comes by the standard input'
 complete -c assent -n '__fish_seen_subcommand_from approve deny end detach' -l reason -x -d 'Why'
 complete -c assent -n '__fish_seen_subcommand_from end replay' -a '(__assent_sessions)'
 

@@ -78,7 +78,7 @@ Playground::Playground() {
     require(root.has_value(), "cgroup 2");
     remove_leftovers(*root);
     static int count = 0;
-    top_ = *root / fmt::format("{}{}", prefix, ::getpid());
+    top_ = *root / fmt::format("{}{}.slice", prefix, ::getpid());
     daemon_ = top_ / fmt::format("daemon-{}", ++count);
     governed_ = top_ / fmt::format("agents-{}.slice", count);
     std::filesystem::create_directories(daemon_);
@@ -101,7 +101,13 @@ Playground::~Playground() {
     remove_cgroup(top_);
 }
 
-kernel::RedirectOptions Playground::options() const { return {.bpffs = bpffs_, .ports = ports_, .daemon_cgroup = daemon_}; }
+kernel::RedirectOptions Playground::options() const {
+    return {.bpffs = bpffs_,
+            .ports = ports_,
+            .daemon_cgroup = daemon_,
+            .ends_earlier_sockets = true,
+            .new_cgroups = {.are_held = true, .top = top_, .slices = {}, .units = {}, .cgroups = {}}};
+}
 
 std::unique_ptr<kernel::Redirect> Playground::open() const {
     auto opened = kernel::Redirect::open(options());
@@ -125,10 +131,10 @@ void Playground::listen() {
     }
 }
 
-Fd Playground::accept() const {
+Fd Playground::accept(int timeout_ms) const {
     std::vector<pollfd> waited;
     for (const auto& listener : listeners_) waited.push_back({listener.get(), POLLIN, 0});
-    if (::poll(waited.data(), waited.size(), 1000) <= 0) return {};
+    if (::poll(waited.data(), waited.size(), timeout_ms) <= 0) return {};
     for (const auto& one : waited)
         if ((one.revents & POLLIN) != 0) return Fd(::accept4(one.fd, nullptr, nullptr, SOCK_CLOEXEC));
     return {};

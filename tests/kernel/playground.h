@@ -25,6 +25,8 @@ public:
 
     [[nodiscard]] kernel::RedirectOptions options() const;
     [[nodiscard]] std::unique_ptr<kernel::Redirect> open() const;  // with options(); ends the test program when it cannot
+    // Holds the other two, and the gate is there.
+    [[nodiscard]] const std::filesystem::path& top() const { return top_; }
     [[nodiscard]] const std::filesystem::path& daemon() const { return daemon_; }
     [[nodiscard]] const std::filesystem::path& governed() const { return governed_; }
     [[nodiscard]] const std::filesystem::path& bpffs() const { return bpffs_; }
@@ -34,7 +36,9 @@ public:
     void listen();
     void stop_listening() { listeners_.clear(); }
     // The next connection to the proxy; not open after a second without one.
-    [[nodiscard]] Fd accept() const;
+    [[nodiscard]] Fd accept(int timeout_ms = 1000) const;
+    // And none is waited for.
+    [[nodiscard]] Fd accept_now() const { return accept(0); }
 
 private:
     std::filesystem::path top_;

@@ -21,6 +21,7 @@ EXPECTED = [
     "share/doc/assent/README.md",
     "share/doc/assent/LICENSE",
     "share/doc/assent/examples/assent.yaml",
+    "share/doc/assent/examples/assent.json",
 ]
 
 

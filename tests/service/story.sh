@@ -57,6 +57,24 @@ expect 0 '' systemctl restart assentd
 expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
 expect 0 'nightly' assent sessions
 
+# A unit that a pattern names is governed from its first process on, in whatever slice and whenever that has been started.
+printf 'govern: {slices: [assent.slice], units: ["agent-*.service"]}\n' > /tmp/govern
+grep -v '^govern:' /etc/assent/assent.yaml > /tmp/settings && cat /tmp/settings /tmp/govern > /etc/assent/assent.yaml
+expect 0 '' systemctl restart assentd
+pattern=(systemd-run --wait --pipe --quiet --collect --unit=agent-first --slice=work.slice -p User=nobody -p NoNewPrivileges=yes)
+for round in 1 2 3; do
+    timeout 20 "${pattern[@]}" "${client[@]}" -c 'TABLE tea' > /tmp/said 2>&1 && fail "round $round: a new unit was let out"
+    grep -qE 'assent denied|Operation not permitted|server closed' /tmp/said || fail "round $round: a new unit was not held back"
+    systemctl stop work.slice
+done
+printf '  units of a pattern, %s rounds\n' "$round"
+expect 2 'assent denied this command' "${pattern[@]}" -p 'ExecStartPre=+assent govern' "${client[@]}" -c 'TABLE tea'
+for round in 1 2 3; do
+    systemctl stop assent.slice
+    "${unit[@]}" -c 'TABLE tea' > /tmp/said 2>&1 && fail "round $round: a slice that was started again let an agent out"
+done
+expect 0 'administered' assent search /work.slice/agent-first.service
+
 expect 0 '' systemctl kill -s KILL --kill-whom=main assentd
 for _ in $(seq 100); do assent status > /dev/null 2>&1 && break; sleep 0.1; done
 expect 0 '^42$' "${run[@]}" -c 'TABLE tea' # systemd has started it again
@@ -64,6 +82,8 @@ expect 0 '^42$' "${run[@]}" -c 'TABLE tea' # systemd has started it again
 expect 0 '' systemctl stop assentd
 expect 0 'Result=success' systemctl show assentd -p Result
 expect 2 'Connection refused' "${unit[@]}" -c 'TABLE tea' # what was pinned still holds
+expect 2 'Operation not permitted|Connection refused' "${pattern[@]}" "${client[@]}" -c 'TABLE tea'
+expect 1 '' "${pattern[@]}" -p 'ExecStartPre=+assent govern' "${client[@]}" -c 'TABLE tea' # which never starts
 expect 0 'removed connect4' assent detach --reason 'the end of the story'
 expect 0 '^42$' "${unit[@]}" -c 'TABLE tea'
 

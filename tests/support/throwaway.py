@@ -309,7 +309,8 @@ class Assent:
             "version": "1", "policies": str(self.policies), "state": str(self.state), "run": str(self.run_folder),
             "govern": json.dumps({"slices": [self.slice]}), "decide": json.dumps({kind: names for kind, names in decide.items() if names}),
             "proxy": json.dumps({"ports": self.ports, "threads": threads}), "bpffs": str(self.bpffs),
-            "kernel": "{accept: [no-lsm]}",  # the kernel of a build machine may not take such programs
+            # New cgroups are watched for only: the gate would be on the cgroups of the whole machine.
+            "kernel": "{accept: [no-lsm], new_cgroups: watch}",  # the kernel of a build machine may not take such programs
             # The temporary folder may stand on a small disk.
             "records": "{durability: {writes: strict, reads: 100ms}, max_size: 2GiB, reserve: 16MiB, retain: 400d}",
         } | extra

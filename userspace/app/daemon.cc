@@ -118,6 +118,9 @@ Result<> Daemon::record_start() const {
         .member("machine", system.machine);
     writer.member("settings", settings_.file.string()).member("policies", settings_.policies.string());
     writer.strings("govern_slices", settings_.govern_slices).strings("govern_units", settings_.govern_units);
+    writer.strings("govern_cgroups", settings_.govern_cgroups);
+    writer.member("sockets_before", settings_.kernel.ends_earlier_sockets ? "destroy" : "list");
+    writer.member("new_cgroups", settings_.kernel.gates_new_cgroups ? "gate" : "watch");
     writer.strings("decide_users", settings_.decide_users).strings("decide_groups", settings_.decide_groups);
     using Unlisted = policy::Settings::Unlisted;
     writer.member("unlisted_targets", settings_.unlisted_targets == Unlisted::deny   ? "deny"
@@ -148,6 +151,7 @@ Result<> Daemon::record_end_before() const {
 Result<> Daemon::open_kernel() {
     auto cgroup = kernel::prepare_daemon_cgroup();
     if (!cgroup) return std::unexpected(cgroup.error());
+    if (auto spared = kernel::spare_daemon(settings_.bpffs, *cgroup); !spared) return spared;
     ports_ = settings_.proxy_ports;
     if (ports_.empty()) ports_ = handover_.ports();
     if (ports_.empty()) {
@@ -160,6 +164,11 @@ Result<> Daemon::open_kernel() {
     options.bpffs = settings_.bpffs;
     options.ports = ports_;
     options.daemon_cgroup = *cgroup;
+    options.ends_earlier_sockets = settings_.kernel.ends_earlier_sockets;
+    options.new_cgroups.are_held = settings_.kernel.gates_new_cgroups;
+    options.new_cgroups.slices = settings_.govern_slices;
+    options.new_cgroups.units = settings_.govern_units;
+    options.new_cgroups.cgroups = settings_.govern_cgroups;
     auto redirect = kernel::Redirect::open(options);
     if (!redirect) return std::unexpected(redirect.error());
     redirect_ = std::move(*redirect);
@@ -307,6 +316,9 @@ Result<> Daemon::govern() {
     }
     if (!settings_.govern_units.empty()) {
         if (auto result = redirect_->govern_units(settings_.govern_units); !result) return result;
+    }
+    if (!settings_.govern_cgroups.empty()) {
+        if (auto result = redirect_->govern_cgroups(settings_.govern_cgroups); !result) return result;
     }
     events_ = std::make_unique<KernelEvents>(KernelEvents::Parts{
         .redirect = *redirect_,

@@ -5,6 +5,7 @@
 
 #include "app/daemon.h"
 #include "app/daemon_parts.h"
+#include "app/govern_requests.h"
 #include "app/hold_requests.h"
 #include "app/record_requests.h"
 #include "app/run_requests.h"
@@ -41,6 +42,7 @@ Result<> Daemon::open_control() {
                                  },
                                  [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
                                  [this] { return redirect_->detach(); }, durable});
+    add_govern_requests(*control_, {*redirect_, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
     add_policy_requests();
     add_upgrade_request();
@@ -90,11 +92,15 @@ json Daemon::describe() const {
         degradations.insert(degradations.end(), accepted.begin(), accepted.end());
         accepted.clear();
     }
+    if (!settings_.kernel.gates_new_cgroups)
+        accepted.emplace_back(
+            "new cgroups are governed some milliseconds after they appear: `kernel: {new_cgroups: watch}`");
     answer["degradations"] = degradations;
     answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["attempts"] = events_->describe_attempts();
     if (!failed_upgrade_.empty()) answer["failed_upgrade"] = failed_upgrade_;
+    answer["sockets_before"] = events_->describe_earlier();
     answer["ports"] = ports_;
     answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();

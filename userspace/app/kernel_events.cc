@@ -32,6 +32,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "unix socket";
         case Kind::refused_option:
             return "option";
+        case Kind::refused_new:
+            return "new cgroup";
         case Kind::refused_foreign_socket:
             return "foreign socket";
         case Kind::refused_process:
@@ -86,6 +88,7 @@ void KernelEvents::run() {
         next = std::chrono::steady_clock::now() + 1s;
         look_after();
     }
+    record_earlier();
     record_left_out(true);
 }
 
@@ -110,13 +113,9 @@ void KernelEvents::look_after() {
     if (const auto repaired = parts_.redirect.check(); !repaired) {
         spdlog::error("looking after what is governed: {}", repaired.error().message);
     } else {
-        for (const auto& sentence : *repaired) {
-            spdlog::warn("{}", sentence);
-            std::string members;
-            JsonWriter(members).member("what", sentence).member("repaired", true);
-            record(model::record_type::degraded, members);
-        }
+        for (const auto& sentence : *repaired) record_degraded(sentence, true);
     }
+    record_earlier();
     record_left_out(false);
     const auto lost = parts_.redirect.lost_events();
     const std::uint64_t count = lost - lost_before_;
@@ -128,6 +127,37 @@ void KernelEvents::look_after() {
     }
     kept_.retry(parts_.records);
     parts_.every_second();
+}
+
+void KernelEvents::record_degraded(const std::string& sentence, bool is_repaired) {
+    spdlog::warn("{}", sentence);
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("what", sentence);
+    if (is_repaired) writer.member("repaired", true);
+    record(model::record_type::degraded, members);
+}
+
+void KernelEvents::record_earlier() {
+    auto earlier = parts_.redirect.take_earlier_sockets();
+    for (const auto& sentence : earlier.lacks) record_degraded(sentence, false);
+    for (auto& socket : earlier.sockets) {
+        parts_.complete_agent(socket.holder);
+        earlier_.count(socket, socket.holder.name(), system_clock().wall());
+        std::string members;
+        JsonWriter writer(members);
+        writer.member("what", socket.protocol).member("state", socket.state);
+        describe(writer, socket.holder);
+        if (!socket.local.is_unix() && socket.local.port != 0) writer.member("local", socket.local.to_text());
+        if (socket.remote.is_unix() || socket.remote.port != 0) writer.member("address", socket.remote.to_text());
+        writer.member("ended", socket.is_ended);
+        if (!socket.note.empty()) writer.member("note", socket.note);
+        record(model::record_type::socket_before, members);
+    }
+    if (earlier.left_out == 0) return;
+    std::string members;
+    JsonWriter(members).member("left_out", earlier.left_out);
+    record(model::record_type::socket_before, members);
 }
 
 void KernelEvents::record_left_out(bool is_last) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/attempts.h"
+#include "app/earlier_tally.h"
 #include "app/rate_limit.h"
 #include "base/limits.h"
 #include "kernel/redirect.h"
@@ -39,6 +40,8 @@ public:
     [[nodiscard]] std::size_t kept_count() const noexcept { return kept_.count(); }
     // What agents have tried, for `assent status`. Thread: any.
     [[nodiscard]] nlohmann::json describe_attempts() const { return attempts_.describe(); }
+    // Sockets from before agents were governed, for `assent status`. Thread: any.
+    [[nodiscard]] nlohmann::json describe_earlier() const { return earlier_.describe(); }
     // The policy is new: its targets' names are looked up soon. Thread: any.
     void look_up_names() { is_lookup_wanted_ = true; }
 
@@ -47,11 +50,14 @@ private:
     void attempt(const kernel::Event& event);
     void look_after();
     void record_left_out(bool is_last);
+    void record_earlier();
+    void record_degraded(const std::string& sentence, bool is_repaired);
     void record(std::string_view type, const std::string& members);
 
     Parts parts_;
     model::KeptRecords kept_{limits::records_kept};  // its thread only
     Attempts attempts_;
+    EarlierTally earlier_;
     std::uint64_t lost_before_ = 0;
     std::atomic<bool> is_stopping_ = false;
     std::atomic<bool> is_lookup_wanted_ = false;

@@ -15,7 +15,8 @@ struct StatusSource {
     //   pid, version, since (RFC 3339), observe: [texts], policy: {revision, digest, files, not_loaded: [texts], loaded (RFC
     //   3339)}, governed: [cgroup paths], flows, sessions, holds_waiting, records: {is_available, why, records, size_bytes,
     //   segments, last_checkpoint}, degradations: [sentences], accepted: [sentences],
-    //   attempts: [{agent, cgroup, cgroup_id, count, kinds, recorded, last, last_what, last_address}]
+    //   attempts: [{agent, cgroup, cgroup_id, count, kinds, recorded, last, last_what, last_address}],
+    //   sockets_before: [{agent, cgroup, ended, left, last, left_to: [texts]}]
     std::function<nlohmann::json()> describe;
     // Ends a session by its id (or a beginning of it that fits one only); gives the whole id. `by` and `reason` are told to
     // the agent and recorded with the session.

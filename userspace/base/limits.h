@@ -90,6 +90,10 @@ inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a w
 inline constexpr std::size_t identity_cache_entries = 4096;
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;
+inline constexpr std::size_t processes_searched = 100'000;  // of a unit or host, for sockets that were there before
+inline constexpr std::size_t sockets_searched = 100'000;    // of one process
+inline constexpr std::size_t sockets_told = 4096;  // of those that were there before; over it they are ended and not told
+inline constexpr std::size_t gate_globs = 64;      // parts of patterns that new cgroups are known by; more are refused
 inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
 
 // Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.

@@ -86,6 +86,19 @@ std::string attempts_text(const json& attempts) {
     return text;
 }
 
+// "agent-1.service: 3 ended, 1 left (tcp 10.1.2.3:443: process 812 (nginx), …)"
+std::string earlier_text(const json& earlier) {
+    std::string text;
+    for (const json& each : earlier) {
+        const auto agent = text_of(each, "agent");
+        text +=
+            fmt::format("{}{}: {} ended, {} left", text.empty() ? "" : "\n", agent.empty() ? text_of(each, "cgroup") : agent,
+                        number_of(each, "ended"), number_of(each, "left"));
+        if (const auto left = texts_of(each, "left_to"); !left.empty()) text += " (" + joined(left, "; ") + ")";
+    }
+    return text;
+}
+
 void print_status(const json& status) {
     const json& policy = member_of(status, "policy");
     print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
@@ -106,6 +119,8 @@ void print_status(const json& status) {
     fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
     if (const json& attempts = member_of(status, "attempts"); attempts.is_array() && !attempts.empty())
         fields.add("attempts", attempts_text(attempts));
+    if (const json& earlier = member_of(status, "sockets_before"); earlier.is_array() && !earlier.empty())
+        fields.add("before", earlier_text(earlier));
     if (const json& records = member_of(status, "records"); records.is_object())
         fields.add("records", records_text(records));
     if (const json& dns = member_of(status, "dns"); dns.is_object()) {

@@ -48,6 +48,33 @@ std::vector<std::string> CgroupWatch::matching(const std::vector<std::string>& p
     return out;
 }
 
+// `rest` begins with '/'.
+void CgroupWatch::add_matching(const std::string& above, std::string_view rest, std::vector<std::string>& out) {
+    const auto end = std::min(rest.find('/', 1), rest.size());
+    const std::string part(rest.substr(1, end - 1));
+    const auto folder = cgroup_folder(root_, above);
+    watch(folder);  // before looking
+    std::error_code error;
+    for (auto it = std::filesystem::directory_iterator(folder, error); !error && it != std::filesystem::directory_iterator();
+         it.increment(error)) {
+        std::error_code gone;
+        const auto name = it->path().filename().string();
+        if (out.size() >= limits::watched_cgroups || !it->is_directory(gone) ||
+            ::fnmatch(part.c_str(), name.c_str(), 0) != 0)
+            continue;
+        if (end == rest.size())
+            out.push_back(above + "/" + name);
+        else
+            add_matching(above + "/" + name, rest.substr(end), out);
+    }
+}
+
+std::vector<std::string> CgroupWatch::matching_paths(const std::vector<std::string>& patterns) {
+    std::vector<std::string> out;
+    for (const auto& pattern : patterns) add_matching({}, pattern, out);
+    return out;
+}
+
 bool CgroupWatch::drain() {
     std::array<char, 4096> buffer{};
     bool is_changed = false;

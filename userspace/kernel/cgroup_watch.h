@@ -20,6 +20,8 @@ public:
     // Paths of cgroups whose own name matches one of the patterns (* ? [ ]). Looks into slices, and watches them from now
     // on.
     [[nodiscard]] std::vector<std::string> matching(const std::vector<std::string>& patterns);
+    // Paths of cgroups that fit one of these, "/docker/*": each part is a pattern. Watches the folders on the way.
+    [[nodiscard]] std::vector<std::string> matching_paths(const std::vector<std::string>& patterns);
     // Readable when something has changed; -1 when the host has no inotify to spare (then only the owner's periodic check
     // notices).
     [[nodiscard]] int descriptor() const noexcept { return inotify_.get(); }
@@ -27,6 +29,7 @@ public:
     [[nodiscard]] bool drain();
 
 private:
+    void add_matching(const std::string& above, std::string_view rest, std::vector<std::string>& out);
     void watch(const std::filesystem::path& folder);
 
     std::filesystem::path root_;

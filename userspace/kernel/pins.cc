@@ -97,20 +97,21 @@ std::uint64_t linked_cgroup(const std::filesystem::path& pin) {
     return info.cgroup.cgroup_id;
 }
 
-Result<> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup, std::uint64_t cgroup_id) {
+Result<bool> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup,
+                           std::uint64_t cgroup_id) {
     const auto what = fmt::format("attaching {}", pin.filename().string());
     {
         const Fd link(bpf_obj_get(pin.c_str()));
         if (link.is_open() && linked_cgroup(pin) == cgroup_id) {
             if (bpf_link_update(link.get(), program, nullptr) != 0) return fail_errno(what, errno);
-            return {};
+            return false;
         }
     }
     const Fd link(bpf_link_create(program, cgroup, static_cast<bpf_attach_type>(attach_type), nullptr));
     if (!link.is_open()) return fail_errno(what, errno);
     ::unlink(pin.c_str());
     if (bpf_obj_pin(link.get(), pin.c_str()) != 0) return fail_errno(fmt::format("pinning {}", pin.string()), errno);
-    return {};
+    return true;
 }
 
 void drop_other_links(const std::filesystem::path& folder, const std::vector<std::string>& names) {
@@ -131,6 +132,10 @@ Result<std::vector<std::string>> detach_all(const std::filesystem::path& bpffs) 
             removed.push_back(fmt::format("{} of cgroup {}", pin.filename().string(), folder.filename().string()));
         drop_links(folder);
     }
+    // Before anything else: no cgroup may be held back that nobody will govern.
+    for (const auto& pin : entries_of(pins.gate()))
+        removed.push_back(fmt::format("{} of the gate", pin.filename().string()));
+    drop_links(pins.gate());
     for (const auto& pin : entries_of(pins.guard()))
         removed.push_back(fmt::format("{} of the security module", pin.filename().string()));
     drop_links(pins.guard());

@@ -1,5 +1,5 @@
 // What is pinned, and where: bpffs/assent/maps/NAME, bpffs/assent/daemon/PROGRAM, bpffs/assent/governed/CGROUP/PROGRAM,
-// bpffs/assent/lsm/PROGRAM.
+// bpffs/assent/lsm/PROGRAM, bpffs/assent/gate/PROGRAM.
 // Pinned links and maps outlive the daemon, so that agents are refused while it is dead. Private to kernel/.
 #pragma once
 
@@ -21,6 +21,7 @@ struct Pins {
     [[nodiscard]] std::filesystem::path map(std::string_view name) const { return folder / "maps" / name; }
     [[nodiscard]] std::filesystem::path daemon() const { return folder / "daemon"; }
     [[nodiscard]] std::filesystem::path guard() const { return folder / "lsm"; }
+    [[nodiscard]] std::filesystem::path gate() const { return folder / "gate"; }
     [[nodiscard]] std::filesystem::path governed() const { return folder / "governed"; }
     [[nodiscard]] std::filesystem::path governed(std::uint64_t cgroup_id) const;
 };
@@ -37,9 +38,9 @@ struct Pins {
 
 // Attaches `program` to the cgroup through the link pinned at `pin`: an existing link is updated without a gap; one that is
 // missing, or whose cgroup is gone, is made new. `attach_type` as bpf_program__expected_attach_type says. Nothing keeps the
-// link but its pin.
-[[nodiscard]] Result<> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup,
-                                     std::uint64_t cgroup_id);
+// link but its pin. True: the cgroup was without it until now.
+[[nodiscard]] Result<bool> attach_pinned(const std::filesystem::path& pin, int program, int attach_type, int cgroup,
+                                         std::uint64_t cgroup_id);
 
 // The cgroup that a pinned link is attached to; 0: gone, or there is no such link.
 [[nodiscard]] std::uint64_t linked_cgroup(const std::filesystem::path& pin);

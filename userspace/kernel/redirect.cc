@@ -12,17 +12,22 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
 #include "abi.h"
+#include "base/limits.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_watch.h"
+#include "kernel/gate.h"
+#include "kernel/glob_machine.h"
 #include "kernel/guard.h"
 #include "kernel/identity.h"
 #include "kernel/map_contents.h"
@@ -35,8 +40,11 @@
 namespace assent::kernel {
 namespace {
 
+constexpr int most_tries = 16;
 // A datagram that waited longer for the daemon to read it has no sender any more.
 constexpr auto longest_queue = std::chrono::seconds(10);
+// Without one of these a cgroup is open, and sockets that it makes meanwhile are as if it had never been governed.
+constexpr std::array<std::string_view, 5> closing_programs = {"connect4", "connect6", "sendmsg4", "sendmsg6", "sock_create"};
 
 model::IpAddress to_model(const assent_address& address) {
     std::array<std::uint8_t, 16> bytes{};
@@ -89,6 +97,8 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_unix;
         case ASSENT_REFUSED_OPTION:
             return Event::Kind::refused_option;
+        case ASSENT_REFUSED_NEW:
+            return Event::Kind::refused_new;
         default:
             return Event::Kind::dropped_packet;
     }
@@ -99,10 +109,11 @@ std::size_t depth_of(std::string_view path) { return static_cast<std::size_t>(st
 
 class KernelRedirect final : public Redirect {
 public:
-    KernelRedirect(Pins pins, Programs programs, Guard guard, CgroupPaths paths)
+    KernelRedirect(Pins pins, Programs programs, Guard guard, Gate gate, CgroupPaths paths)
         : pins_(std::move(pins)),
           programs_(std::move(programs)),
           guard_(std::move(guard)),
+          gate_(std::move(gate)),
           identities_(std::move(paths)),
           watch_(identities_.paths().root()),
           accepted_(programs_.map("accepted")),
@@ -123,21 +134,31 @@ public:
     bool is_governed(std::uint64_t cgroup_id) const override;
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
-    std::vector<std::string> degradations() const override { return degradations_; }
+    std::vector<std::string> degradations() const override;
     bool has_guard() const override { return guard_.is_active(); }
     std::vector<std::string> guard_lacks() const override { return guard_.lacks(); }
     std::vector<std::string> lacks() const override;
     Result<> govern_units(const std::vector<std::string>& patterns) override;
+    Result<> govern_cgroups(const std::vector<std::string>& patterns) override;
+    Result<> govern_now(const std::string& path) override;
+    std::vector<std::string> cgroups_of_unit(const std::string& unit) override;
     Result<std::vector<std::string>> check() override;
     std::string cgroup_path(std::uint64_t cgroup_id) const override { return identities_.names_of(cgroup_id).path; }
+    EarlierSockets take_earlier_sockets() override;
     std::uint64_t lost_events() const override;
     Result<std::vector<std::string>> detach() override;
 
 private:
     [[nodiscard]] Result<> attach_daemon(const std::filesystem::path& cgroup);
+    // What has not been governed until now has its sockets handled.
     [[nodiscard]] Result<> attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id);
+    void handle_sockets_of(const std::filesystem::path& cgroup);
     [[nodiscard]] Result<> take_over();
     [[nodiscard]] Result<> write_unix_files() const;
+    [[nodiscard]] Result<> open_gate(const RedirectOptions& options);
+    [[nodiscard]] Result<> hold_back(const std::string& path);
+    [[nodiscard]] std::string below_gate(const std::string& path) const;
+    [[nodiscard]] Result<> govern_found(const std::vector<std::string>& paths, std::vector<std::string>& repaired);
     [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
     [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
     void drop_governed(std::uint64_t cgroup_id);
@@ -149,13 +170,17 @@ private:
     Pins pins_;
     Programs programs_;
     Guard guard_;
+    Gate gate_;
     Identities identities_;
     CgroupWatch watch_;
     int accepted_;
     int senders_;
+    std::vector<std::uint16_t> ports_;
+    bool ends_earlier_sockets_ = true;
     std::uint64_t netns_cookie_ = 0;
     std::string daemon_path_;
-    std::vector<std::string> degradations_;
+    std::string gate_path_;  // from the mount, where it is; empty: that is the mount
+    bool is_gated_ = false;
     ring_buffer* rings_ = nullptr;
     const std::function<void(const Event&)>* each_ = nullptr;  // while poll_events runs
 
@@ -164,6 +189,10 @@ private:
     std::set<std::string, std::less<>> governed_;  // paths with links
     std::vector<std::string> unit_patterns_;
     std::vector<UnixRule> unix_rules_;  // where has_unix() is false
+    std::vector<std::string> path_patterns_;
+    GatePatterns held_back_;  // what the gate goes by
+    std::vector<std::string> degradations_;
+    EarlierSockets earlier_;
     bool is_detached_ = false;
 };
 
@@ -173,8 +202,11 @@ Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted)
     if (auto set = programs_.configure(*settings); !set) return set;
     if (auto pinned = programs_.pin_new_maps(pins_); !pinned) return pinned;
     netns_cookie_ = settings->host_netns_cookie;
+    ports_ = options.ports;
+    ends_earlier_sockets_ = options.ends_earlier_sockets;
     if (auto attached = attach_daemon(options.daemon_cgroup); !attached) return attached;
     if (auto taken = take_over(); !taken) return taken;
+    if (auto opened = open_gate(options); !opened) return opened;
     rings_ = ring_buffer__new(programs_.map("events"), &KernelRedirect::seen, this, nullptr);
     if (rings_ == nullptr) return fail_errno("opening the ring buffer", errno);
     find_degradations(was_mounted);
@@ -198,7 +230,10 @@ Result<> KernelRedirect::attach_daemon(const std::filesystem::path& cgroup) {
     const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open()) return fail_errno(fmt::format("cgroup {}", cgroup.string()), errno);
     const auto program = programs_.accept();
-    return attach_pinned(pins_.daemon() / program.name, program.descriptor, program.attach_type, folder.get(), *id);
+    const auto attached =
+        attach_pinned(pins_.daemon() / program.name, program.descriptor, program.attach_type, folder.get(), *id);
+    if (!attached) return std::unexpected(attached.error());
+    return {};
 }
 
 Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, std::uint64_t cgroup_id) {
@@ -209,15 +244,84 @@ Result<> KernelRedirect::attach_governed(const std::filesystem::path& cgroup, st
     const auto place = pins_.governed(cgroup_id);
     if (::mkdir(place.c_str(), 0700) != 0 && errno != EEXIST)
         return fail_errno(fmt::format("making {}", place.string()), errno);
+    bool is_new = false;
     std::vector<std::string> names;
-    for (const auto& program : programs_.governing()) {
-        names.push_back(program.name);
-        auto attached =
-            attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
-        if (!attached) return attached;
-    }
+    const auto attach = [&](bool is_filter) -> Result<> {
+        for (const auto& program : programs_.governing()) {
+            if (is_filter != (program.name == "egress" || program.name == "ingress")) continue;
+            names.push_back(program.name);
+            const auto attached =
+                attach_pinned(place / program.name, program.descriptor, program.attach_type, folder.get(), cgroup_id);
+            if (!attached) return std::unexpected(attached.error());
+            is_new |= *attached && std::ranges::find(closing_programs, program.name) != closing_programs.end();
+        }
+        return {};
+    };
+    if (auto attached = attach(false); !attached) return attached;
+    is_new |= linked_cgroup(place / "egress") != cgroup_id;
+    // Before the filters of packets, which would keep the peers from being told that their connections end.
+    if (is_new) handle_sockets_of(cgroup);
+    if (auto attached = attach(true); !attached) return attached;
     drop_other_links(place, names);  // last: there is no moment without
+    gate_.pass(cgroup_id);
     return {};
+}
+
+// After what was governed before is known to the gate, which would refuse it otherwise.
+Result<> KernelRedirect::open_gate(const RedirectOptions& options) {
+    const auto& wanted = options.new_cgroups;
+    if (!wanted.are_held) {
+        drop_gate(pins_);
+        return {};
+    }
+    degradations_.insert(degradations_.end(), gate_.lacks().begin(), gate_.lacks().end());
+    gate_path_ = wanted.top.empty() ? std::string() : path_below_root(wanted.top);
+    for (const auto& slice : wanted.slices) held_back_.paths.push_back(below_gate("/" + literal_glob(slice)));
+    held_back_.units = wanted.units;
+    for (const auto& cgroup : wanted.cgroups) held_back_.paths.push_back(below_gate(cgroup));
+    std::erase(held_back_.paths, "");
+    if (auto spared = spare_daemon(options.bpffs, options.daemon_cgroup); !spared) return spared;
+    if (auto attached = gate_.attach(pins_, cgroup_folder(identities_.paths().root(), gate_path_)); !attached)
+        return attached;
+    is_gated_ = true;
+    return gate_.refuse(held_back_);
+}
+
+// What is left of a path from the mount; empty: it is not below the gate.
+std::string KernelRedirect::below_gate(const std::string& path) const {
+    return is_within(path, gate_path_) ? path.substr(gate_path_.size()) : std::string();
+}
+
+Result<> KernelRedirect::hold_back(const std::string& path) {
+    std::string pattern;
+    for (const char character : below_gate(path))
+        pattern += character == '/' ? "/" : literal_glob(std::string_view(&character, 1));
+    if (!is_gated_ || pattern.empty() || std::ranges::find(held_back_.paths, pattern) != held_back_.paths.end()) return {};
+    auto wanted = held_back_;
+    wanted.paths.push_back(std::move(pattern));
+    if (auto refused = gate_.refuse(wanted); !refused) return refused;
+    held_back_ = std::move(wanted);
+    return {};
+}
+
+void KernelRedirect::handle_sockets_of(const std::filesystem::path& cgroup) {
+    auto found = handle_earlier_sockets(
+        {.cgroup_root = identities_.paths().root(), .cgroup = cgroup, .ports = ports_, .ends = ends_earlier_sockets_});
+    const auto room = limits::sockets_told - std::min(limits::sockets_told, earlier_.sockets.size());
+    const auto taken = std::min(room, found.sockets.size());
+    std::move(found.sockets.begin(), found.sockets.begin() + static_cast<std::ptrdiff_t>(taken),
+              std::back_inserter(earlier_.sockets));
+    earlier_.left_out += found.left_out + found.sockets.size() - taken;
+    for (auto& sentence : found.lacks) {
+        if (std::ranges::find(degradations_, sentence) != degradations_.end()) continue;
+        earlier_.lacks.push_back(sentence);
+        degradations_.push_back(std::move(sentence));
+    }
+}
+
+EarlierSockets KernelRedirect::take_earlier_sockets() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(earlier_, {});
 }
 
 // What an earlier daemon governs stays governed, by our programs now.
@@ -250,6 +354,7 @@ Result<> KernelRedirect::govern(const std::filesystem::path& cgroup) {
         return fail(Errc::invalid, fmt::format("{} holds the daemon itself: it cannot be governed", path));
     std::vector<std::string> repaired;
     if (auto done = repair(path, true, repaired); !done) return done;
+    if (auto held = hold_back(path); !held) return held;
     wanted_.insert(path);
     watch_.add(path);
     is_detached_ = false;
@@ -258,17 +363,28 @@ Result<> KernelRedirect::govern(const std::filesystem::path& cgroup) {
 
 Result<> KernelRedirect::repair(const std::string& path, bool is_made, std::vector<std::string>& repaired) {
     const auto folder = cgroup_folder(identities_.paths().root(), path);
-    std::error_code error;
-    if (is_made && std::filesystem::create_directories(folder, error))
-        repaired.push_back(fmt::format("cgroup {} was gone: made again", path));
-    if (error) return fail_errno(fmt::format("making cgroup {}", path), error.value());
-    const auto id = cgroup_id_of(folder);
-    if (!id) return std::unexpected(id.error());
     // Twice governed would be refused: the second redirect would find the first one's.
-    if (std::ranges::any_of(governed_, [&](const std::string& top) { return top != path && is_within(path, top); }))
-        return {};
-    if (is_attached(*id) && governed_.contains(path)) return {};
-    if (auto attached = attach_governed(folder, *id); !attached) return attached;
+    const bool is_inner =
+        std::ranges::any_of(governed_, [&](const std::string& top) { return top != path && is_within(path, top); });
+    std::uint64_t id = 0;
+    // It may go, and come back as another one, at any moment.
+    for (int tries = 0;; ++tries) {
+        std::error_code error;
+        if (is_made && std::filesystem::create_directories(folder, error))
+            repaired.push_back(fmt::format("cgroup {} was gone: made again", path));
+        if (error) return fail_errno(fmt::format("making cgroup {}", path), error.value());
+        const auto found = cgroup_id_of(folder);
+        if (!found && !is_made && !std::filesystem::exists(folder)) return {};
+        if (!found && tries == most_tries) return std::unexpected(found.error());
+        if (!found) continue;
+        id = *found;
+        if (is_inner || (is_attached(id) && governed_.contains(path))) return {};
+        const auto attached = attach_governed(folder, id);
+        if (attached) break;
+        const auto now = cgroup_id_of(folder);
+        if ((now && *now == id) || tries == most_tries) return attached;
+        drop_governed(id);
+    }
     repaired.push_back(fmt::format("cgroup {} is governed again", path));
     std::erase_if(governed_, [&](const std::string& below) {
         if (below == path || !is_within(below, path)) return false;
@@ -289,7 +405,35 @@ Result<> KernelRedirect::govern_units(const std::vector<std::string>& patterns) 
     return {};
 }
 
+Result<> KernelRedirect::govern_cgroups(const std::vector<std::string>& patterns) {
+    {
+        const std::lock_guard lock(mutex_);
+        path_patterns_ = patterns;
+    }
+    const auto done = check();
+    if (!done) return std::unexpected(done.error());
+    return {};
+}
+
+Result<> KernelRedirect::govern_now(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    const auto folder = cgroup_folder(identities_.paths().root(), path);
+    if (path_below_root(folder) != path || !std::filesystem::exists(folder))
+        return fail(Errc::not_found, fmt::format("there is no cgroup {}", path));
+    if (is_within(daemon_path_, path))
+        return fail(Errc::invalid, fmt::format("{} holds the daemon itself: it cannot be governed", path));
+    if (is_detached_) return fail(Errc::unavailable, "root has detached everything: start assentd again");
+    std::vector<std::string> repaired;
+    return repair(path, false, repaired);
+}
+
+std::vector<std::string> KernelRedirect::cgroups_of_unit(const std::string& unit) {
+    const std::lock_guard lock(mutex_);
+    return watch_.matching({literal_glob(unit)});
+}
+
 void KernelRedirect::drop_governed(std::uint64_t cgroup_id) {
+    gate_.forget(cgroup_id);
     drop_links(pins_.governed(cgroup_id));
     guard_.forget(cgroup_id);
 }
@@ -302,6 +446,15 @@ void KernelRedirect::drop_gone() {
     std::erase_if(governed_, [&](const std::string& path) {
         return !std::filesystem::exists(cgroup_folder(identities_.paths().root(), path));
     });
+}
+
+Result<> KernelRedirect::govern_found(const std::vector<std::string>& paths, std::vector<std::string>& repaired) {
+    for (const auto& path : paths) {
+        if (is_within(daemon_path_, path)) continue;
+        auto done = repair(path, false, repaired);
+        if (!done && std::filesystem::exists(cgroup_folder(identities_.paths().root(), path))) return done;
+    }
+    return {};
 }
 
 Result<std::vector<std::string>> KernelRedirect::check() {
@@ -317,15 +470,14 @@ Result<std::vector<std::string>> KernelRedirect::check() {
     }
     for (const auto& path : wanted_)
         if (auto done = repair(path, true, repaired); !done) return std::unexpected(done.error());
-    for (const auto& path : watch_.matching(unit_patterns_)) {
-        if (is_within(daemon_path_, path)) continue;
-        const auto done = repair(path, false, repaired);
-        if (!done && std::filesystem::exists(cgroup_folder(identities_.paths().root(), path)))
-            return std::unexpected(done.error());
-    }
+    for (const auto& found : {watch_.matching(unit_patterns_), watch_.matching_paths(path_patterns_)})
+        if (auto done = govern_found(found, repaired); !done) return std::unexpected(done.error());
     drop_gone();
     if (!has_unix())
         if (auto written = write_unix_files(); !written) return std::unexpected(written.error());
+    const auto is_closed_again = gate_.repair(pins_);
+    if (!is_closed_again) return std::unexpected(is_closed_again.error());
+    if (*is_closed_again) repaired.emplace_back("programs of the gate were unpinned: attached again");
     const auto is_held_again = guard_.repair(pins_, programs_);
     if (!is_held_again) return std::unexpected(is_held_again.error());
     if (*is_held_again) repaired.push_back("programs of the security module were unpinned: attached again");
@@ -399,6 +551,11 @@ bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
 std::vector<std::string> KernelRedirect::governed() const {
     const std::lock_guard lock(mutex_);
     return {governed_.begin(), governed_.end()};
+}
+
+std::vector<std::string> KernelRedirect::degradations() const {
+    const std::lock_guard lock(mutex_);
+    return degradations_;
 }
 
 int KernelRedirect::seen(void* context, void* data, std::size_t size) {
@@ -501,7 +658,9 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
         if (const auto path = paths->path_of(id)) governed.push_back({id, depth_of(*path)});
     auto guard = Guard::open(&pins, *programs, *daemon, governed);
     if (!guard) return std::unexpected(guard.error());
-    auto out = std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(*paths));
+    auto gate = Gate::load(*programs);
+    auto out =
+        std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(gate), std::move(*paths));
     if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());
     return out;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/earlier_sockets.h"
 #include "model/address.h"
 #include "model/agent.h"
 
@@ -22,6 +23,17 @@ struct RedirectOptions {
     // Where the daemon runs: its accepted sockets get their origin here. Not the root and not governed; see
     // prepare_daemon_cgroup(). The listeners must be made by a process in it.
     std::filesystem::path daemon_cgroup;
+    // What a cgroup had open before it was governed is ended; false: it is listed only. See earlier_sockets.h.
+    bool ends_earlier_sockets = true;
+    // No sockets for a new cgroup that govern(), govern_units() or govern_cgroups() is about until it is governed. The names
+    // of those to come are given here, so that the gate of an earlier daemon stays closed for them meanwhile.
+    struct NewCgroups {
+        bool are_held = false;
+        std::filesystem::path top;         // where the programs are attached; empty: the cgroup 2 mount
+        std::vector<std::string> slices;   // below the mount, as given to govern()
+        std::vector<std::string> units;    // as given to govern_units()
+        std::vector<std::string> cgroups;  // and to govern_cgroups()
+    } new_cgroups;
 };
 
 // What the hooks refused; read from a ring buffer.
@@ -35,6 +47,7 @@ struct Event {
         dropped_packet,
         refused_unix,
         refused_option,
+        refused_new,  // a socket, in a cgroup that is to be governed and was not yet
         // By the programs of the security module.
         refused_foreign_socket,
         refused_process,
@@ -71,7 +84,8 @@ public:
     // Loads the programs, or takes over what an earlier daemon pinned (links are updated, never dropped).
     [[nodiscard]] static Result<std::unique_ptr<Redirect>> open(const RedirectOptions& options);
     // Attaches and pins to a cgroup folder, which is made if it is missing; idempotent. Everything below it is governed.
-    // Connections that its processes had before are cut: their packets no longer pass.
+    // Connections that its processes had before are cut: their packets no longer pass. What was done with the sockets is
+    // given by take_earlier_sockets().
     [[nodiscard]] virtual Result<> govern(const std::filesystem::path& cgroup) = 0;
     // Thread: any. Errc::not_found: nobody redirected this connection (it spoke to the proxy's port itself): close it.
     [[nodiscard]] virtual Result<Origin> origin_of(int accepted_descriptor) const = 0;
@@ -103,12 +117,21 @@ public:
     // Units that come and go: "agent-*.service". Every cgroup of a matching name is governed as it appears (poll_events
     // watches), before systemd puts a process into it in practice, and in any case its earlier connections are cut.
     [[nodiscard]] virtual Result<> govern_units(const std::vector<std::string>& patterns) = 0;
+    // Cgroups by their path from the mount, each part a pattern: "/docker/*".
+    [[nodiscard]] virtual Result<> govern_cgroups(const std::vector<std::string>& patterns) = 0;
+    // Governs a cgroup that is there, until it is removed; idempotent. `path` is as from the mount. Thread: any.
+    // Errc::not_found: it is not there. Errc::invalid: it holds the daemon.
+    [[nodiscard]] virtual Result<> govern_now(const std::string& path) = 0;
+    // The cgroups of a unit that is there, by its whole name, as paths from the mount. Thread: any.
+    [[nodiscard]] virtual std::vector<std::string> cgroups_of_unit(const std::string& unit) = 0;
     // Makes true again what govern() and govern_units() said: removed cgroups are made anew, new units are governed, lost
     // links attached. Gives what had to be repaired, in sentences. Thread: any; call it every few seconds. poll_events()
     // calls it when a cgroup appears.
     [[nodiscard]] virtual Result<std::vector<std::string>> check() = 0;
     // The names of a cgroup id as `assent run` and the control socket need them; empty path: it is gone. Thread: any.
     [[nodiscard]] virtual std::string cgroup_path(std::uint64_t cgroup_id) const = 0;
+    // Sockets that were there before their cgroup was governed, once each. Thread: any.
+    [[nodiscard]] virtual EarlierSockets take_earlier_sockets() = 0;
     // Events that found no room since the maps were made.
     [[nodiscard]] virtual std::uint64_t lost_events() const = 0;
     // detach_all(), after which check() repairs nothing.
@@ -117,6 +140,9 @@ public:
 
 // Loads the programs into the kernel, attaches them nowhere, and lets them go. Errc::unsupported: it refuses them.
 [[nodiscard]] Result<> try_programs();
+// The daemon's cgroup and those that it is in are never held back. Call it before the daemon has a socket: the gate of the
+// one before may be there already. Does nothing when none is. Redirect::open() does it as well.
+[[nodiscard]] Result<> spare_daemon(const std::filesystem::path& bpffs, const std::filesystem::path& daemon_cgroup);
 
 // Unpins and detaches everything below bpffs/assent, also with the daemon dead; gives what was removed.
 [[nodiscard]] Result<std::vector<std::string>> detach_all(const std::filesystem::path& bpffs);

@@ -62,27 +62,35 @@ assent_unix_rule unix_rule(const UnixRule& rule) {
     return out;
 }
 
-Result<assent_identity> identify_unix_peer(int accepted, const std::filesystem::path& cgroup_root) {
-    const auto peer = UnixPeer::of(accepted);
-    if (!peer) return std::unexpected(peer.error());
+Result<assent_identity> identify_process(pid_t pid, const std::filesystem::path& cgroup_root) {
     assent_identity who{};
-    const auto path = cgroup_path_of_process(peer->pid);
+    const auto path = cgroup_path_of_process(pid);
     if (!path) return std::unexpected(path.error());
     const auto cgroup = cgroup_id_of(cgroup_folder(cgroup_root, *path));
     if (!cgroup) return std::unexpected(cgroup.error());
+    struct stat status {};
+    if (::stat(fmt::format("/proc/{}", pid).c_str(), &status) == 0) who.uid = status.st_uid;
     who.cgroup_id = *cgroup;
-    who.pid = static_cast<std::uint32_t>(peer->pid);
-    who.uid = peer->uid;
-    who.login_uid = login_uid_of(peer->pid).value_or(~0U);
+    who.pid = static_cast<std::uint32_t>(pid);
+    who.login_uid = login_uid_of(pid).value_or(~0U);
     const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-    who.start_time_ns = start_ticks_of(peer->pid) * (nanoseconds_per_second / per_second);
-    read_program(peer->pid, who);
-    const auto powers = powers_of_process(peer->pid);
+    who.start_time_ns = start_ticks_of(pid) * (nanoseconds_per_second / per_second);
+    read_program(pid, who);
+    const auto powers = powers_of_process(pid);
     if (!powers) return std::unexpected(powers.error());
     who.held = powers->capabilities;
     who.bounding = powers->bounding_capabilities;
     if (powers->has_no_new_privileges) who.flags |= ASSENT_NO_NEW_PRIVILEGES;
     if (powers->has_filter) who.flags |= ASSENT_HAS_FILTER;
+    return who;
+}
+
+Result<assent_identity> identify_unix_peer(int accepted, const std::filesystem::path& cgroup_root) {
+    const auto peer = UnixPeer::of(accepted);
+    if (!peer) return std::unexpected(peer.error());
+    auto who = identify_process(peer->pid, cgroup_root);
+    if (!who) return who;
+    who->uid = peer->uid;
     // Still the same process: then everything above was of it.
     if (peer->has_ended()) return fail(Errc::denied, "its process has ended");
     return who;

@@ -22,17 +22,18 @@ inline constexpr std::string_view policy_rejected = "policy.rejected";
 inline constexpr std::string_view flow_opened = "flow.opened";
 inline constexpr std::string_view flow_refused = "flow.refused";
 inline constexpr std::string_view flow_closed = "flow.closed";
-inline constexpr std::string_view flow_event = "flow.event";  // authenticated, cancelled, a protocol violation
-inline constexpr std::string_view attempt = "attempt";        // something the kernel hooks refused
-inline constexpr std::string_view lookup = "lookup";          // a DNS answer that an agent got
-inline constexpr std::string_view command = "command";        // judged; durable before it is forwarded
-inline constexpr std::string_view outcome = "outcome";        // how it ended
+inline constexpr std::string_view flow_event = "flow.event";        // authenticated, cancelled, a protocol violation
+inline constexpr std::string_view attempt = "attempt";              // something the kernel hooks refused
+inline constexpr std::string_view socket_before = "socket.before";  // a socket from before its unit was governed
+inline constexpr std::string_view lookup = "lookup";                // a DNS answer that an agent got
+inline constexpr std::string_view command = "command";              // judged; durable before it is forwarded
+inline constexpr std::string_view outcome = "outcome";              // how it ended
 inline constexpr std::string_view hold_opened = "hold.opened";
 inline constexpr std::string_view hold_decided = "hold.decided";
 inline constexpr std::string_view hold_ended = "hold.ended";  // used, expired, cancelled, revoked
 inline constexpr std::string_view run_started = "run.started";
 inline constexpr std::string_view run_refused = "run.refused";
-inline constexpr std::string_view looked = "looked";  // a person searched, replayed, listed
+inline constexpr std::string_view looked = "looked";              // a person searched, replayed, listed
 inline constexpr std::string_view administered = "administered";  // a person ended a session, reloaded policies
 }  // namespace record_type
 

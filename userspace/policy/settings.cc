@@ -14,6 +14,7 @@ namespace assent::policy {
 namespace {
 
 constexpr std::uint64_t most_threads = 256;
+constexpr std::size_t most_cgroup_parts = 8;
 
 void decode_list(MapReader& map, std::string_view key, std::vector<std::string>& out, Reporter& report) {
     if (const YamlNode* node = map.optional(key)) out = plain_texts(read_texts(*node, fmt::format("'{}'", key), report));
@@ -23,6 +24,18 @@ void decode_path(MapReader& map, std::string_view key, std::filesystem::path& ou
     const YamlNode* node = map.optional(key);
     if (node == nullptr) return;
     if (auto path = read_path(*node, fmt::format("'{}'", key), report)) out = std::move(*path);
+}
+
+// "/docker/*": parts that are not empty, nor lead anywhere else.
+bool is_cgroup_pattern(std::string_view text) {
+    std::size_t parts = 0;
+    while (text.starts_with('/')) {
+        text.remove_prefix(1);
+        const auto part = text.substr(0, text.find('/'));
+        if (part.empty() || part == "." || part == ".." || ++parts > most_cgroup_parts) return false;
+        text.remove_prefix(part.size());
+    }
+    return parts > 0 && text.empty();
 }
 
 void decode_govern(const YamlNode& node, Settings& settings, Reporter& report) {
@@ -39,9 +52,18 @@ void decode_govern(const YamlNode& node, Settings& settings, Reporter& report) {
         }
     }
     decode_list(map, "units", settings.govern_units, report);
+    if (const YamlNode* cgroups = map.optional("cgroups")) {
+        for (const auto& placed : read_texts(*cgroups, "'cgroups'", report)) {
+            if (!is_cgroup_pattern(placed.text))
+                report.mistake(placed.at, fmt::format("'{}' is not the path of a cgroup from the mount, of at most {} parts "
+                                                      "(/docker/*)",
+                                                      shown_text(placed.text), most_cgroup_parts));
+            settings.govern_cgroups.push_back(placed.text);
+        }
+    }
     map.finish();
-    if (map.is_map() && settings.govern_slices.empty() && settings.govern_units.empty()) {
-        report.mistake(node.at, "'govern' names no slices and no units, so nothing would be governed");
+    if (map.is_map() && settings.govern_slices.empty() && settings.govern_units.empty() && settings.govern_cgroups.empty()) {
+        report.mistake(node.at, "'govern' names no slices, units or cgroups, so nothing would be governed");
     }
 }
 
@@ -117,6 +139,10 @@ void decode_kernel(const YamlNode& node, Settings::Kernel& kernel, Reporter& rep
             if (choice == 2U) kernel.accepts_new_privileges = true;
         }
     }
+    if (const YamlNode* before = map.optional("sockets_before"))
+        kernel.ends_earlier_sockets = read_choice(*before, "'sockets_before'", {"destroy", "list"}, report) != 1U;
+    if (const YamlNode* cgroups = map.optional("new_cgroups"))
+        kernel.gates_new_cgroups = read_choice(*cgroups, "'new_cgroups'", {"gate", "watch"}, report) != 1U;
     map.finish();
 }
 

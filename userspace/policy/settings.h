@@ -29,7 +29,8 @@ struct Settings {
     std::filesystem::path state = "/var/lib/assent";
     std::filesystem::path run = "/run/assent";
     std::vector<std::string> govern_slices;
-    std::vector<std::string> govern_units;  // globs
+    std::vector<std::string> govern_units;    // globs
+    std::vector<std::string> govern_cgroups;  // paths from the mount, each part a glob
     std::vector<std::string> decide_users;
     std::vector<std::string> decide_groups;
     enum class Unlisted : std::uint8_t { deny = 0, hold, pass } unlisted_targets = Unlisted::deny;
@@ -45,6 +46,8 @@ struct Settings {
         bool accepts_no_lsm = false;
         bool accepts_root_agents = false;
         bool accepts_new_privileges = false;
+        bool ends_earlier_sockets = true;  // of what comes under governing while it runs; false: they are listed
+        bool gates_new_cgroups = true;     // false: they are governed some milliseconds after they have appeared
     } kernel;
     // Extensions of the contract: what a host may need to change.
     struct Unix {

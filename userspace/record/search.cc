@@ -160,10 +160,12 @@ private:
         return std::nullopt;
     }
 
-    // Attempts and lookups belong to no session: they name their agent themselves.
+    // Attempts, lookups and sockets from before belong to no session: they name their agent themselves.
     [[nodiscard]] std::string agent_of(const Entry& entry, const Leaf& leaf) const {
         const auto type = entry.start.type;
-        if (type != model::record_type::attempt && type != model::record_type::lookup) return opened_of(entry).agent;
+        const bool names_agent = type == model::record_type::attempt || type == model::record_type::lookup ||
+                                 type == model::record_type::socket_before;
+        if (!names_agent) return opened_of(entry).agent;
         const auto named = leaf.find("agent");
         return named != leaf.end() && named->is_string() ? named->get<std::string>() : std::string();
     }

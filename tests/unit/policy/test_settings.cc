@@ -45,12 +45,12 @@ TEST_F(SettingsFile, EverythingThatCanBeSaid) {
 policies: /srv/policies
 state: /srv/state
 run: /srv/run
-govern: {slices: [assent.slice], units: ["agent-*.service"]}
+govern: {slices: [assent.slice], units: ["agent-*.service"], cgroups: ["/docker/*"]}
 decide: {users: [ana, root], groups: [dba]}
 unlisted_targets: hold
 unix_sockets: {unlisted: pass, datagrams: [/dev/log]}
 records: {durability: {writes: strict, reads: 250ms}, max_size: 5GiB, reserve: 512MiB, retain: 30d}
-kernel: {accept: [no-lsm, root-agents]}
+kernel: {accept: [no-lsm, root-agents], sockets_before: list, new_cgroups: watch}
 proxy: {ports: [880, 881], threads: 2}
 bpffs: /srv/bpf
 dns:
@@ -65,6 +65,8 @@ dns:
     EXPECT_EQ(settings->policies, "/srv/policies");
     EXPECT_TRUE(settings->kernel.accepts_no_lsm && settings->kernel.accepts_root_agents);
     EXPECT_FALSE(settings->kernel.accepts_new_privileges);
+    EXPECT_FALSE(settings->kernel.ends_earlier_sockets || settings->kernel.gates_new_cgroups);
+    EXPECT_EQ(settings->govern_cgroups, std::vector<std::string>{"/docker/*"});
     EXPECT_EQ(settings->state, "/srv/state");
     EXPECT_EQ(settings->run, "/srv/run");
     EXPECT_EQ(settings->govern_slices, std::vector<std::string>{"assent.slice"});
@@ -129,7 +131,14 @@ TEST_F(SettingsFile, WhatAKernelLacksIsAcceptedByNameOnly) {
     ASSERT_TRUE(settings.has_value());
     EXPECT_FALSE(settings->kernel.accepts_no_lsm || settings->kernel.accepts_root_agents ||
                  settings->kernel.accepts_new_privileges);
+    EXPECT_TRUE(settings->kernel.ends_earlier_sockets && settings->kernel.gates_new_cgroups);
     EXPECT_NE(mistakes("kernel: {accept: [no-lms]}\n"), "");
+    EXPECT_EQ(mistakes("kernel: {sockets_before: keep}\n"), "1:26: 'sockets_before' is one of destroy, list, not 'keep'\n");
+    EXPECT_EQ(mistakes("kernel: {new_cgroups: pass}\n"), "1:23: 'new_cgroups' is one of gate, watch, not 'pass'\n");
+    EXPECT_NE(mistakes("govern: {cgroups: [docker]}\n"), "");
+    EXPECT_NE(mistakes("govern: {cgroups: [\"/a//b\"]}\n"), "");
+    EXPECT_NE(mistakes("govern: {cgroups: [\"/a/../b\"]}\n"), "");
+    EXPECT_NE(mistakes("govern: {cgroups: [\"/1/2/3/4/5/6/7/8/9\"]}\n"), "");
     EXPECT_NE(mistakes("kernel: {accept: []}\n"), "");
     EXPECT_NE(mistakes("kernel: {accept: no-lsm}\n"), "");
 }
@@ -149,7 +158,7 @@ TEST_F(SettingsFile, MistakesHaveTheirPlace) {
               "1:21: 'max_size' is a size with a unit (512MiB, 50GiB), not '50GB'\n");
     EXPECT_EQ(mistakes("records: {durability: {writes: 100ms}}\n"), "1:32: 'writes' is one of strict, not '100ms'\n");
     EXPECT_EQ(mistakes("records: {durability: {reads: 5m}}\n"), "1:31: 'reads' may wait for one minute at most\n");
-    EXPECT_EQ(mistakes("govern: {}\n"), "1:9: 'govern' names no slices and no units, so nothing would be governed\n");
+    EXPECT_EQ(mistakes("govern: {}\n"), "1:9: 'govern' names no slices, units or cgroups, so nothing would be governed\n");
     EXPECT_EQ(mistakes("govern: {slices: [assent]}\n"), "1:19: 'assent' is not the name of a slice (assent.slice)\n");
     EXPECT_EQ(mistakes("proxy: {ports: [70000]}\n"), "1:17: a port is a number from 1 to 65535, not '70000'\n");
     EXPECT_EQ(mistakes("proxy: {ports: [880, 880]}\n"), "1:22: port 880 is listed twice\n");
