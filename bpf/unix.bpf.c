@@ -71,6 +71,13 @@ static __always_inline bool is_in_first_user_namespace(void) {
     return BPF_CORE_READ(task, cred, user_ns, level) == 0;
 }
 
+// Abstract names belong to network namespaces: in another one than the daemon's anybody may have taken the listed one.
+static __always_inline bool is_abstract_elsewhere(struct bpf_sock_addr* ctx, const struct assent_unix_name* name) {
+    const struct assent_config* settings = read_config();
+    if (name->bytes[0] != 0) return false;
+    return !settings || bpf_get_netns_cookie(ctx) != settings->host_netns_cookie;
+}
+
 static __always_inline struct assent_unix_rule* find_unix_rule(const struct assent_unix_name* name) {
     struct assent_unix_rule* rule = bpf_map_lookup_elem(&unix_rules, name);
     if (rule) return rule;
@@ -86,7 +93,8 @@ static __always_inline int judge_unix(struct bpf_sock_addr* ctx, bool is_send) {
     if (!read_unix_name(context, &name)) return REFUSE;
     struct assent_unix_rule* rule = find_unix_rule(&name);
     const bool is_stream = type == 1 /* SOCK_STREAM */;
-    const bool may_pass = rule && rule->action == ASSENT_UNIX_PASS && is_in_first_user_namespace();
+    const bool may_pass =
+        rule && rule->action == ASSENT_UNIX_PASS && is_in_first_user_namespace() && !is_abstract_elsewhere(ctx, &name);
     if (may_pass) return PASS;
     if (rule && rule->action == ASSENT_UNIX_REDIRECT && is_stream && !is_send) {
         __u32 size = rule->proxy_length;

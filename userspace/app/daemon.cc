@@ -283,6 +283,7 @@ Result<> Daemon::govern() {
     if (!settings_.govern_units.empty()) {
         if (auto result = redirect_->govern_units(settings_.govern_units); !result) return result;
     }
+    open_networks();
     events_ = std::make_unique<KernelEvents>(KernelEvents::Parts{
         .redirect = *redirect_,
         .names = learned_names_,
@@ -292,10 +293,34 @@ Result<> Daemon::govern() {
         .every_second =
             [this] {
                 if (runs_) (void)runs_->collect();
+                networks_->look_around();
             },
+        .network_asked = [this](const kernel::Event& event) { networks_->asked(event); },
+        .network_failures = [this] { return networks_->take_failures(); },
     });
     events_->start();
     return {};
+}
+
+// Agents may be in other network namespaces since before the daemon's start.
+void Daemon::open_networks() {
+    networks_ = std::make_unique<kernel::Networks>(kernel::Networks::Parts{
+        .redirect = *redirect_,
+        .ports = ports_,
+        .opened = [this](std::uint64_t cookie, kernel::Networks::Sockets sockets) -> Result<> {
+            for (auto& worker : workers_) {
+                for (const auto& socket : sockets.tcp) {
+                    Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+                    if (!own.is_open()) return fail_errno("listening in another network namespace", errno);
+                    worker->listen_for(std::move(own), {});
+                }
+            }
+            lookups_->listen_in(cookie, std::move(sockets.udp));
+            return {};
+        },
+        .closed = [this](std::uint64_t cookie) { lookups_->leave(cookie); },
+    });
+    networks_->look_around();
 }
 
 void Daemon::describe_agent(model::Agent& agent) const {

@@ -39,6 +39,7 @@ Result<> Daemon::open_control() {
                                      return policies_.current()->may_run(name, runner);
                                  },
                                  [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+                                 [this](pid_t process) { return networks_->prepare(process); },
                                  [this] { return redirect_->detach(); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
     add_policy_requests();
@@ -93,6 +94,7 @@ json Daemon::describe() const {
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();
     answer["attempts"] = events_->describe_attempts();
     answer["ports"] = ports_;
+    answer["networks"] = networks_->count();
     answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;

@@ -18,6 +18,7 @@
 #include "app/worker.h"
 #include "approve/desk.h"
 #include "control/server.h"
+#include "kernel/networks.h"
 #include "kernel/redirect.h"
 #include "kernel/runs.h"
 #include "record/log.h"
@@ -47,6 +48,7 @@ private:
     [[nodiscard]] Result<> open_workers();
     [[nodiscard]] Result<> open_listeners(Worker& worker);
     [[nodiscard]] Result<> govern();
+    void open_networks();
     [[nodiscard]] Result<> open_control();
 
     [[nodiscard]] Result<> record(const model::RecordDraft& draft) const { return log_->append_and_wait(draft); }
@@ -86,6 +88,7 @@ private:
     NamesGenerations generations_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<UnixDoors> unix_doors_;
+    std::unique_ptr<kernel::Networks> networks_;
     std::unique_ptr<KernelEvents> events_;
     std::unique_ptr<control::Server> control_;
 };

@@ -42,6 +42,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "mount";
         case Kind::refused_cgroup:
             return "cgroup";
+        case Kind::asks_for_network:
+            return "network";
     }
     return "unknown";
 }
@@ -88,6 +90,7 @@ void KernelEvents::run() {
 }
 
 void KernelEvents::attempt(const kernel::Event& event) {
+    if (event.kind == kernel::Event::Kind::asks_for_network) return parts_.network_asked(event);
     model::Agent agent = event.agent;
     parts_.complete_agent(agent);
     const auto address = event.address.to_text();
@@ -114,6 +117,12 @@ void KernelEvents::look_after() {
             JsonWriter(members).member("what", sentence).member("repaired", true);
             record(model::record_type::degraded, members);
         }
+    }
+    for (const auto& sentence : parts_.network_failures()) {
+        spdlog::warn("{}", sentence);
+        std::string members;
+        JsonWriter(members).member("what", sentence);
+        record(model::record_type::degraded, members);
     }
     record_left_out(false);
     const auto lost = parts_.redirect.lost_events();

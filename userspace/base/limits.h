@@ -89,6 +89,14 @@ inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a w
 inline constexpr std::size_t identity_cache_entries = 4096;
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;
+// Other network namespaces that the daemon listens in; in one more agents get EPERM, and that is recorded.
+inline constexpr std::size_t networks = 256;
+inline constexpr std::size_t networks_per_agent = 32;
+inline constexpr std::size_t networks_refused = 4'096;         // that are remembered; in others agents wait in vain
+inline constexpr std::size_t networks_opened_per_second = 32;  // more wait for the next second
+inline constexpr std::size_t network_threads = 20'000;          // looked at in a second; of more no namespace is left again
+inline constexpr auto network_unused = 5s;                      // without a process of an agent; then it is left
+inline constexpr auto network_refused = 5s;                     // before one that could not be listened in is tried again
 inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
 
 // Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.
