@@ -98,7 +98,8 @@ public:
         wait(redirect, tcp_, patience, [&](int ready) { out = Fd(::accept4(ready, nullptr, nullptr, SOCK_CLOEXEC)); });
         return out;
     }
-    [[nodiscard]] model::Endpoint receive(kernel::Redirect& redirect, std::uint16_t& port, std::chrono::milliseconds patience = 4s) {
+    [[nodiscard]] model::Endpoint receive(kernel::Redirect& redirect, std::uint16_t& port,
+                                          std::chrono::milliseconds patience = 4s) {
         sockaddr_storage from{};
         wait(redirect, udp_, patience, [&](int ready) {
             std::array<char, 512> buffer{};
@@ -153,7 +154,8 @@ protected:
         ASSERT_TRUE(redirect->govern(place.governed()).has_value());
     }
     // In a governed cgroup, and in that namespace from the moment it connects.
-    [[nodiscard]] static std::string connect_in(const Namespace& where, const std::string& ip, std::uint16_t port = target_port) {
+    [[nodiscard]] static std::string connect_in(const Namespace& where, const std::string& ip,
+                                                std::uint16_t port = target_port) {
         where.enter();
         Fd socket;
         const auto result = connect_to(ip, port, socket);
@@ -210,11 +212,12 @@ TEST_F(Elsewhere, the_first_connection_waits_for_the_daemon_and_ends_at_the_prox
     EXPECT_EQ(proxy.networks.count(), 1U);
     EXPECT_FALSE(has_come(target) || has_come(same6));
     // Nobody else in the container is governed, and reaches it.
-    EXPECT_EQ(inside("", [&] {
-                  container.enter();
-                  Fd socket;
-                  return connect_to(target4, target_port, socket);
-              }),
+    EXPECT_EQ(inside("",
+                     [&] {
+                         container.enter();
+                         Fd socket;
+                         return connect_to(target4, target_port, socket);
+                     }),
               "connected");
     EXPECT_TRUE(has_come(target));
 }
@@ -368,9 +371,10 @@ TEST_F(Elsewhere, lookups_come_to_the_daemon_and_are_answered) {
             socklen_t from_size = sizeof(from);
             pollfd waited{socket.get(), POLLIN, 0};
             if (::poll(&waited, 1, 3000) <= 0) return std::string("no answer");
-            const auto length = ::recvfrom(socket.get(), buffer.data(), buffer.size(), 0,
-                                           reinterpret_cast<sockaddr*>(&from), &from_size);
-            return model::Endpoint::from(from)->address.to_text() + " " + std::string(buffer.data(), static_cast<std::size_t>(length));
+            const auto length =
+                ::recvfrom(socket.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
+            return model::Endpoint::from(from)->address.to_text() + " " +
+                   std::string(buffer.data(), static_cast<std::size_t>(length));
         });
         std::uint16_t port = 0;
         const auto source = proxy.receive(*redirect, port);

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "kernel/cgroup.h"
 #include "kernel/containment.h"
+#include "kernel/network_maps.h"
 #include "kernel/ports.h"
 #include "record/journal.h"
 
@@ -243,6 +244,8 @@ Result<> Daemon::open_listeners(Worker& worker) {
                 continue;
             }
             if (!socket) return std::unexpected(socket.error());
+            // For agents' sockets that are older than their governing, of which the programs know no namespace.
+            if (auto marked = redirect_->networks().mark(socket->get()); !marked) return marked;
             if (auto result = worker.listen(std::move(*socket)); !result) return result;
         }
     }

@@ -92,7 +92,6 @@ inline constexpr std::size_t watched_cgroups = 4096;
 // Other network namespaces that the daemon listens in; in one more agents get EPERM, and that is recorded.
 inline constexpr std::size_t networks = 256;
 inline constexpr std::size_t networks_per_agent = 32;
-inline constexpr std::size_t networks_refused = 4'096;         // that are remembered; in others agents wait in vain
 inline constexpr std::size_t networks_opened_per_second = 32;  // more wait for the next second
 inline constexpr std::size_t network_threads = 20'000;          // looked at in a second; of more no namespace is left again
 inline constexpr auto network_unused = 5s;                      // without a process of an agent; then it is left

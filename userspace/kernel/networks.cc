@@ -22,6 +22,7 @@ namespace {
 
 constexpr int deepest_cgroup = 32;
 constexpr std::size_t failures_kept = 64;
+constexpr std::size_t remembered_refusals = 16 * limits::networks;  // in others agents wait in vain
 
 // Alone on its port, whatever others there say of sharing. Free binding: loopback has no address until it is raised.
 Result<Fd> bind_alone(std::uint16_t port, bool is_v6, bool is_tcp) {
@@ -94,7 +95,8 @@ void Networks::asked(const Event& event) {
     look_into(cgroup_folder(cgroups_, event.agent.cgroup_path), agent, 0, look);
     open_new(look);
     // Whoever asked may also be gone: then the next one asks again.
-    const bool is_refused = std::ranges::any_of(look.networks, [&](const auto& each) { return refused_.contains(each.first); });
+    const bool is_refused =
+        std::ranges::any_of(look.networks, [&](const auto& each) { return refused_.contains(each.first); });
     if (is_refused && !is_served(event.network_cookie))
         parts_.redirect.networks().refuse(event.network_cookie, limits::network_refused);
 }
@@ -185,7 +187,7 @@ Result<Networks::Sockets> Networks::make_sockets(const Fd& network, std::uint64_
 }
 
 void Networks::refuse(std::uint64_t inode, const Found& found, const Error& why) {
-    if (why.code == Errc::not_found || refused_.size() >= limits::networks_refused) return;
+    if (why.code == Errc::not_found || refused_.size() >= remembered_refusals) return;
     auto& refused = refused_[inode];
     refused.until = Clock::now() + limits::network_refused;
     if (std::exchange(refused.is_told, true)) return;
@@ -196,7 +198,8 @@ void Networks::refuse(std::uint64_t inode, const Found& found, const Error& why)
 
 void Networks::leave_unused(const Look& look) {
     const auto now = Clock::now();
-    std::erase_if(refused_, [&](const auto& each) { return each.second.until < now && !look.networks.contains(each.first); });
+    std::erase_if(refused_,
+                  [&](const auto& each) { return each.second.until < now && !look.networks.contains(each.first); });
     for (auto& [inode, network] : networks_)
         if (!look.is_complete() || look.networks.contains(inode)) network.last_used = now;
     std::erase_if(networks_, [&](auto& each) {
