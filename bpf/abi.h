@@ -24,6 +24,7 @@
 #define ASSENT_CGROUP_DEPTH 32  // a governed cgroup is less deep; what is below it may be deeper by as much
 #define ASSENT_UNIX_NAME 108    // bytes of a unix socket's name at most
 #define ASSENT_DNS_SLOTS 4      // resolvers that one socket can wait for at a time
+#define ASSENT_HEARTBEAT_SECONDS 4  // a daemon that wrote nothing to `heartbeat` for so long is dead
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
 struct assent_config {
@@ -33,7 +34,7 @@ struct assent_config {
     __u32 padding;
     __u16 ports[ASSENT_PORTS_MAXIMUM];        // host order
     __u64 port_bits[ASSENT_PORT_LIMIT / 64];  // the same ports, one bit each
-    __u64 host_netns_cookie;                  // the daemon's: its DNS listeners are in this network namespace only
+    __u64 host_netns_cookie;                  // the daemon's own network namespace: in others, who listens is looked up
 };
 
 // An IPv6 address; IPv4 is v4-mapped (::ffff:a.b.c.d), so that one address has one form.
@@ -51,7 +52,7 @@ struct assent_identity {
     __u32 uid;
     __u32 login_uid;  // ~0: none
     char comm[16];
-    __u64 held;      // capabilities that it has, permitted or effective; none in a user namespace of its own
+    __u64 held;      // capabilities that it has, permitted or effective; of a user namespace of its own those over its network only
     __u64 bounding;  // and those that it could get from setuid programs, unless ASSENT_NO_NEW_PRIVILEGES
     __u32 flags;     // ASSENT_NO_NEW_PRIVILEGES, ASSENT_HAS_FILTER
     __u32 padding;
@@ -103,6 +104,9 @@ enum assent_event_kind {
     ASSENT_REFUSED_MOUNT = 19,    // over or away with the file systems that governing stands on
     ASSENT_REFUSED_CGROUP = 20,   // writing to a cgroup that is not its own or below
     ASSENT_REFUSED_DEVICE = 21,   // a TUN or TAP device
+    // Not an attempt: the daemon is to listen in a network namespace. `address` begins with its cookie (two words),
+    // `socket_type` is the thread.
+    ASSENT_ASKS_FOR_NETWORK = 32,
 };
 
 struct assent_event {

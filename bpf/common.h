@@ -22,6 +22,8 @@ static const char assent_license[] SEC("license") = "GPL";
 #define AF_INET6 10
 #define REFUSE 0
 #define PASS 1
+#define USER_NAMESPACE_DEPTH 34  // the kernel nests 32
+#define NETWORK_CAPABILITIES (1ULL << 12 | 1ULL << 13)  // CAP_NET_ADMIN, CAP_NET_RAW
 
 // Keeps clang from merging loads and stores of the context into forms that the verifier refuses.
 #define barrier() asm volatile("" ::: "memory")
@@ -62,16 +64,30 @@ static __always_inline void unspecified_to_loopback(struct assent_address* addre
     if (address->words[2] == bpf_htonl(0xffff) && address->words[3] == 0) address->words[3] = bpf_htonl(0x7f000001);
 }
 
-// Capabilities in a user namespace of its own reach nothing of the host's, and what is gained there neither.
+// The process's network namespace belongs to its user namespace, or to one that was made inside of it.
+static __always_inline bool has_network_of_its_own(struct task_struct* task, const struct cred* cred) {
+    const struct user_namespace* own = BPF_CORE_READ(cred, user_ns);
+    const struct user_namespace* owner = BPF_CORE_READ(task, nsproxy, net_ns, user_ns);
+    for (int i = 0; i < USER_NAMESPACE_DEPTH; ++i) {
+        if (!owner || owner == own) break;
+        owner = BPF_CORE_READ(owner, parent);
+    }
+    return owner && owner == own;
+}
+
+// Capabilities in a user namespace of its own reach nothing of the host's, and what is gained there neither. But who
+// administers a network namespace leads away what its loopback carries, and sends packets past every socket's rules.
 static __always_inline void identify_powers(struct task_struct* task, struct assent_identity* who) {
     const struct cred* cred = BPF_CORE_READ(task, cred);
-    if (BPF_CORE_READ(cred, user_ns, level) == 0) {
-        __u64 permitted = 0;
-        bpf_core_read(&permitted, sizeof(permitted), &cred->cap_permitted);
-        bpf_core_read(&who->held, sizeof(who->held), &cred->cap_effective);
+    const bool is_hosts = BPF_CORE_READ(cred, user_ns, level) == 0;
+    __u64 permitted = 0;
+    bpf_core_read(&permitted, sizeof(permitted), &cred->cap_permitted);
+    bpf_core_read(&who->held, sizeof(who->held), &cred->cap_effective);
+    who->held |= permitted;
+    if (is_hosts)
         bpf_core_read(&who->bounding, sizeof(who->bounding), &cred->cap_bset);
-        who->held |= permitted;
-    }
+    else if (who->held != 0)
+        who->held = has_network_of_its_own(task, cred) ? who->held & NETWORK_CAPABILITIES : 0;
     if (BPF_CORE_READ(task, atomic_flags) & 1) who->flags |= ASSENT_NO_NEW_PRIVILEGES;
     if (bpf_core_field_exists(task->seccomp) && BPF_CORE_READ(task, seccomp.mode) == 2) who->flags |= ASSENT_HAS_FILTER;
 }

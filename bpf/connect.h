@@ -20,7 +20,13 @@ static __always_inline int judge_dns(struct bpf_sock_addr* ctx, struct bpf_sock*
                                      const struct assent_config* settings, const struct assent_address* asked_for,
                                      __u16* proxy_port) {
     *proxy_port = dns_port_for(settings, socket, asked_for);
-    return *proxy_port != 0 && note_asker(ctx, socket, settings, asked_for) ? REDIRECT : REFUSE;
+    return note_asker(ctx, socket, settings, asked_for, *proxy_port, is_mapped(asked_for)) ? REDIRECT : REFUSE;
+}
+
+// Loopback of another network namespace: the daemon would connect to its own. A resolver is not asked there in any case.
+static __always_inline bool is_elsewhere_meant(struct bpf_sock_addr* ctx, const struct assent_config* settings,
+                                               const struct assent_address* asked_for, __u16 port) {
+    return is_loopback(asked_for) && port != ASSENT_DNS_PORT && bpf_get_netns_cookie(ctx) != settings->host_netns_cookie;
 }
 
 // `asked_for` in; REFUSE, PASS, or REDIRECT with the port to go to.
@@ -43,6 +49,9 @@ static __always_inline int judge_connect(struct bpf_sock_addr* ctx, struct assen
         decision = REFUSE;
     else if (is_dns)
         decision = judge_dns(ctx, socket, settings, asked_for, proxy_port);
+    else if (is_tcp && (is_elsewhere_meant(ctx, settings, asked_for, port) ||
+                        !may_go_to_proxy(ctx, settings, *proxy_port, is_mapped(asked_for), false)))
+        decision = REFUSE;
     if (decision == REFUSE) {
         tell_current(ASSENT_REFUSED_CONNECT, family, type, protocol, asked_for, port);
         return REFUSE;

@@ -3,7 +3,7 @@
 #ifndef ASSENT_DNS_H
 #define ASSENT_DNS_H
 
-#include "common.h"
+#include "network.h"
 
 static __always_inline bool is_same(const struct assent_address* left, const struct assent_address* right) {
     return left->words[0] == right->words[0] && left->words[1] == right->words[1] && left->words[2] == right->words[2] &&
@@ -54,17 +54,17 @@ static __always_inline const struct assent_address* resolver_behind(struct bpf_s
 
 // Remembers in the socket who asks; false: it must not.
 static __always_inline bool note_asker(struct bpf_sock_addr* ctx, struct bpf_sock* socket,
-                                       const struct assent_config* settings, const struct assent_address* resolver) {
+                                       const struct assent_config* settings, const struct assent_address* resolver,
+                                       __u16 proxy_port, bool is_v4) {
     struct assent_origin origin = {};
-    if (!resolver) return false;
+    if (!resolver || proxy_port == 0) return false;
+    if (!may_go_to_proxy(ctx, settings, proxy_port, is_v4, true)) return false;
     identify(&origin.who);
     origin.asked_for = *resolver;
     origin.netns_cookie = bpf_get_netns_cookie(ctx);
     origin.time_ns = bpf_ktime_get_ns();
     origin.port = ASSENT_DNS_PORT;
     origin.is_redirected = 1;
-    // Elsewhere nobody listens, and whoever did would not be the daemon.
-    if (origin.netns_cookie != settings->host_netns_cookie) return false;
     struct assent_origin* kept = bpf_sk_storage_get(&origins, socket, &origin, BPF_SK_STORAGE_GET_F_CREATE);
     if (!kept) return false;
     *kept = origin;

@@ -56,6 +56,7 @@ struct css_set {
 };
 
 struct user_namespace {
+    struct user_namespace* parent;
     int level;  // 0: the host's
 };
 // Two words of 32 bits before Linux 6.3, and one of 64 since: the same bytes on little-endian.
@@ -75,8 +76,12 @@ struct ns_common {
 struct mnt_namespace {
     struct ns_common ns;
 };
+struct net {
+    struct user_namespace* user_ns;
+};
 struct nsproxy {
     struct mnt_namespace* mnt_ns;
+    struct net* net_ns;
 };
 struct seccomp {
     int mode;

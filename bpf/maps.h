@@ -63,6 +63,30 @@ struct {
     __type(value, struct assent_origin);
 } senders __weak SEC(".maps");
 
+// The daemon's sockets in other network namespaces, and by inheritance (BPF_F_CLONE) what they accept: nobody else's has it.
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+    __type(key, int);
+    __type(value, __u32);
+} doors __weak SEC(".maps");
+
+// Network namespaces, by their cookie, in which the daemon does not listen although it was asked to, and until when.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u64);
+} refused_networks __weak SEC(".maps");
+
+// When the daemon was last seen to live, in nanoseconds since boot, without suspend.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} heartbeat __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1 << 20);

@@ -8,7 +8,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
-#include "common.h"
+#include "network.h"
 
 struct packet {
     struct assent_address source;
@@ -59,6 +59,24 @@ static __always_inline bool read_packet(struct __sk_buff* skb, struct packet* ou
     out->source_port = bpf_ntohs(header.source);
     out->destination_port = bpf_ntohs(header.dest);
     return true;
+}
+
+// In the network namespace of the packet; its ends as the receiver has them.
+static __always_inline __u32 who_receives_packet(struct __sk_buff* skb, const struct packet* packet) {
+    struct bpf_sock_tuple ends = {};
+    const bool is_udp = packet->protocol == IPPROTO_UDP;
+    if (packet->family == AF_INET) {
+        ends.ipv4.saddr = packet->source.words[3];
+        ends.ipv4.daddr = packet->destination.words[3];
+        ends.ipv4.sport = bpf_htons(packet->source_port);
+        ends.ipv4.dport = bpf_htons(packet->destination_port);
+        return who_receives(skb, &ends, sizeof(ends.ipv4), is_udp);
+    }
+    __builtin_memcpy(ends.ipv6.saddr, &packet->source, sizeof(ends.ipv6.saddr));
+    __builtin_memcpy(ends.ipv6.daddr, &packet->destination, sizeof(ends.ipv6.daddr));
+    ends.ipv6.sport = bpf_htons(packet->source_port);
+    ends.ipv6.dport = bpf_htons(packet->destination_port);
+    return who_receives(skb, &ends, sizeof(ends.ipv6), is_udp);
 }
 
 // The far end of a governed flow: the proxy, over the loopback interface.

@@ -18,9 +18,11 @@ static __always_inline __u16 judge_send(struct bpf_sock_addr* ctx, struct assent
     if (!settings || !socket) return 0;
     unspecified_to_loopback(to);
     __u16 proxy_port = 0;
-    if (is_sent_on(socket, to, port) && note_asker(ctx, socket, settings, resolver_behind(socket, port))) return port;
-    if (ctx->protocol == IPPROTO_UDP && port == ASSENT_DNS_PORT && note_asker(ctx, socket, settings, to))
-        proxy_port = dns_port_for(settings, socket, to);
+    const bool is_v4 = is_mapped(to);
+    if (is_sent_on(socket, to, port) && note_asker(ctx, socket, settings, resolver_behind(socket, port), port, is_v4))
+        return port;
+    if (ctx->protocol == IPPROTO_UDP && port == ASSENT_DNS_PORT) proxy_port = dns_port_for(settings, socket, to);
+    if (proxy_port != 0 && !note_asker(ctx, socket, settings, to, proxy_port, is_v4)) proxy_port = 0;
     if (proxy_port == 0) tell_current(ASSENT_REFUSED_SEND, family, ctx->type, ctx->protocol, to, port);
     return proxy_port;
 }

@@ -14,8 +14,8 @@ static __always_inline int judge_unix(struct bpf_sock_addr* ctx, bool is_send) {
     if (!read_unix_name(context, &name)) return REFUSE;
     struct assent_unix_rule* rule = find_unix_rule(&name);
     const bool is_stream = type == 1 /* SOCK_STREAM */;
-    // The name is looked up in the process's own mount namespace, and so is the one that takes its place.
-    const bool is_name_honest = rule && is_in_first_user_namespace();
+    // The name is looked up in the process's own mount or network namespace, and so is the one that takes its place.
+    const bool is_name_honest = rule && is_in_first_user_namespace() && !is_abstract_elsewhere(ctx, &name);
     if (is_name_honest && rule->action == ASSENT_UNIX_PASS) return PASS;
     if (is_name_honest && rule->action == ASSENT_UNIX_REDIRECT && is_stream && !is_send) {
         __u32 size = rule->proxy_length;

@@ -68,6 +68,13 @@ static __always_inline bool is_in_first_user_namespace(void) {
     return BPF_CORE_READ(task, cred, user_ns, level) == 0;
 }
 
+// Abstract names belong to network namespaces: in another one than the daemon's anybody may have taken the listed one.
+static __always_inline bool is_abstract_elsewhere(struct bpf_sock_addr* ctx, const struct assent_unix_name* name) {
+    const struct assent_config* settings = read_config();
+    if (name->bytes[0] != 0) return false;
+    return !settings || bpf_get_netns_cookie(ctx) != settings->host_netns_cookie;
+}
+
 static __always_inline struct assent_unix_rule* find_unix_rule(const struct assent_unix_name* name) {
     struct assent_unix_rule* rule = bpf_map_lookup_elem(&unix_rules, name);
     if (rule) return rule;

@@ -53,14 +53,6 @@ void remove_leftovers(const std::filesystem::path& root) {
     }
 }
 
-void raise_loopback() {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request{};
-    std::string_view("lo").copy(request.ifr_name, IFNAMSIZ - 1);
-    request.ifr_flags = IFF_UP;
-    require(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "raising the loopback interface");
-}
-
 void make_private_namespaces() {
     static bool is_done = false;
     if (is_done) return;
@@ -71,6 +63,14 @@ void make_private_namespaces() {
 }
 
 }  // namespace
+
+void raise_loopback() {
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::string_view("lo").copy(request.ifr_name, IFNAMSIZ - 1);
+    request.ifr_flags = IFF_UP;
+    require(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "raising the loopback interface");
+}
 
 Playground::Playground() {
     make_private_namespaces();

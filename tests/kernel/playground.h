@@ -67,6 +67,9 @@ private:
     Fd output_;
 };
 
+// In the calling process's network namespace.
+void raise_loopback();
+
 // Moves the calling process.
 void enter(const std::filesystem::path& cgroup);
 

@@ -28,6 +28,15 @@ systemctl start postgresql
 for _ in $(seq 100); do su postgres -c 'pg_isready -q' && break; sleep 0.1; done
 su postgres -c "psql -qX -c \"CREATE ROLE bot LOGIN PASSWORD 'tea'\" -c 'CREATE TABLE tea AS SELECT 42 AS leaves' -c 'GRANT ALL ON tea TO bot'" ||
     fail "PostgreSQL"
+# A network namespace as a container has it, at the end of a wire.
+ip netns add box && ip link add wire0 type veth peer name wire1 netns box && ip address add 10.77.0.1/30 dev wire0 && ip link set wire0 up &&
+    ip -n box address add 10.77.0.2/30 dev wire1 && ip -n box link set wire1 up && ip -n box link set lo up || fail "a network namespace"
+sed -i '1i host all all 10.77.0.1/32 scram-sha-256' /etc/postgresql/*/main/pg_hba.conf
+su postgres -c "psql -qX -c \"ALTER SYSTEM SET listen_addresses = 'localhost,10.77.0.1'\"" && systemctl restart postgresql || fail "PostgreSQL"
+for _ in $(seq 100); do su postgres -c 'pg_isready -q' && break; sleep 0.1; done
+boxed_client=(env PGPASSWORD=tea psql -XAt -h 10.77.0.1 -U bot -d postgres)
+boxed_run=(nsenter --net=/run/netns/box assent run --name nightly --user nobody -- "${boxed_client[@]}")
+boxed_unit=(systemd-run --wait --pipe --quiet --slice=assent.slice -p User=nobody -p NoNewPrivileges=yes)
 printf 'kernel: {accept: [no-lsm]}\n' >> /etc/assent/assent.yaml
 cat > /etc/assent/policies/tea.yaml <<'POLICY'
 version: 1
@@ -35,7 +44,7 @@ for: {agents: [nightly], targets: [tea-db]}
 agents:
   nightly: [{run: "nightly*", runners: [root]}]
 targets:
-  tea-db: {protocol: postgres, addresses: ["127.0.0.1:5432"]}
+  tea-db: {protocol: postgres, addresses: ["127.0.0.1:5432", "10.77.0.1:5432"]}
 rules:
   - {name: reads, operations: [read, transaction], objects: ["public.*"], verdict: allow}
 POLICY
@@ -47,6 +56,12 @@ expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
 expect 1 'assent denied this command' "${run[@]}" -c 'DROP TABLE tea'
 expect 2 'assent denied this command' "${unit[@]}" -c 'TABLE tea' # no policy knows this agent
 expect 2 'server closed the connection' "${root_unit[@]}" -c 'TABLE tea' # root is not contained
+
+# In network namespaces of their own.
+expect 0 '^42$' "${boxed_run[@]}" -c 'TABLE tea'
+expect 1 'assent denied this command' "${boxed_run[@]}" -c 'DROP TABLE tea'
+expect 2 'assent denied this command' "${boxed_unit[@]}" -p NetworkNamespacePath=/run/netns/box "${boxed_client[@]}" -c 'TABLE tea'
+expect 2 'assent denied this command' "${boxed_unit[@]}" -p PrivateNetwork=yes "${boxed_client[@]}" -c 'TABLE tea'
 
 printf '  - {name: no-ddl, operations: [ddl], verdict: deny, message: Not on a weekday.}\n' >> /etc/assent/policies/tea.yaml
 expect 0 '' systemctl reload assentd

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "kernel/cgroup.h"
 #include "kernel/containment.h"
+#include "kernel/network_maps.h"
 #include "kernel/ports.h"
 #include "record/journal.h"
 
@@ -277,6 +278,8 @@ Result<> Daemon::open_port(std::uint16_t port, bool is_v6) {
     }
     for (std::size_t i = 0; i < sockets.size(); ++i) {
         if (auto result = handover_.keep(sockets[i]); !result) return result;
+        // For agents' sockets that are older than their governing, of which the programs know no namespace.
+        if (auto marked = redirect_->networks().mark(sockets[i].get()); !marked) return marked;
         if (auto result = workers_[i % workers_.size()]->listen(std::move(sockets[i])); !result) return result;
     }
     return {};
@@ -320,6 +323,7 @@ Result<> Daemon::govern() {
     if (!settings_.govern_cgroups.empty()) {
         if (auto result = redirect_->govern_cgroups(settings_.govern_cgroups); !result) return result;
     }
+    open_networks();
     events_ = std::make_unique<KernelEvents>(KernelEvents::Parts{
         .redirect = *redirect_,
         .names = learned_names_,
@@ -329,10 +333,34 @@ Result<> Daemon::govern() {
         .every_second =
             [this] {
                 if (runs_) (void)runs_->collect();
+                networks_->look_around();
             },
+        .network_asked = [this](const kernel::Event& event) { networks_->asked(event); },
+        .network_failures = [this] { return networks_->take_failures(); },
     });
     events_->start();
     return {};
+}
+
+// Agents may be in other network namespaces since before the daemon's start.
+void Daemon::open_networks() {
+    networks_ = std::make_unique<kernel::Networks>(kernel::Networks::Parts{
+        .redirect = *redirect_,
+        .ports = ports_,
+        .opened = [this](std::uint64_t cookie, kernel::Networks::Sockets sockets) -> Result<> {
+            for (auto& worker : workers_) {
+                for (const auto& socket : sockets.tcp) {
+                    Fd own(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+                    if (!own.is_open()) return fail_errno("listening in another network namespace", errno);
+                    worker->listen_for(std::move(own), {});
+                }
+            }
+            lookups_->listen_in(cookie, std::move(sockets.udp));
+            return {};
+        },
+        .closed = [this](std::uint64_t cookie) { lookups_->leave(cookie); },
+    });
+    networks_->look_around();
 }
 
 void Daemon::describe_agent(model::Agent& agent) const {

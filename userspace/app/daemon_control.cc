@@ -41,6 +41,7 @@ Result<> Daemon::open_control() {
                                      return policies_.current()->may_run(name, runner);
                                  },
                                  [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+                                 [this](pid_t process) { return networks_->prepare(process); },
                                  [this] { return redirect_->detach(); }, durable});
     add_govern_requests(*control_, {*redirect_, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
@@ -102,6 +103,7 @@ json Daemon::describe() const {
     if (!failed_upgrade_.empty()) answer["failed_upgrade"] = failed_upgrade_;
     answer["sockets_before"] = events_->describe_earlier();
     answer["ports"] = ports_;
+    answer["networks"] = networks_->count();
     answer["dns"] = lookups_->describe();
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;

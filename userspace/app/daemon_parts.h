@@ -23,6 +23,7 @@
 #include "approve/desk.h"
 #include "base/upgrade_limits.h"
 #include "control/server.h"
+#include "kernel/networks.h"
 #include "kernel/redirect.h"
 #include "kernel/runs.h"
 #include "record/log.h"
@@ -67,6 +68,7 @@ private:
     [[nodiscard]] Result<> open_listeners();
     [[nodiscard]] Result<> open_port(std::uint16_t port, bool is_v6);
     [[nodiscard]] Result<> govern();
+    void open_networks();
     [[nodiscard]] Result<> open_control();
 
     [[nodiscard]] Result<> record(const model::RecordDraft& draft) const { return log_->append_and_wait(draft); }
@@ -113,6 +115,7 @@ private:
     NamesGenerations generations_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<UnixDoors> unix_doors_;
+    std::unique_ptr<kernel::Networks> networks_;
     std::unique_ptr<KernelEvents> events_;
     std::unique_ptr<control::Server> control_;
 };

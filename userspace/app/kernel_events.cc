@@ -46,6 +46,8 @@ std::string_view name_of(kernel::Event::Kind kind) {
             return "cgroup";
         case Kind::refused_device:
             return "device";
+        case Kind::asks_for_network:
+            return "network";
     }
     return "unknown";
 }
@@ -93,6 +95,7 @@ void KernelEvents::run() {
 }
 
 void KernelEvents::attempt(const kernel::Event& event) {
+    if (event.kind == kernel::Event::Kind::asks_for_network) return parts_.network_asked(event);
     model::Agent agent = event.agent;
     parts_.complete_agent(agent);
     const auto address = event.address.to_text();
@@ -116,6 +119,7 @@ void KernelEvents::look_after() {
         for (const auto& sentence : *repaired) record_degraded(sentence, true);
     }
     record_earlier();
+    for (const auto& sentence : parts_.network_failures()) record_degraded(sentence, false);
     record_left_out(false);
     const auto lost = parts_.redirect.lost_events();
     const std::uint64_t count = lost - lost_before_;

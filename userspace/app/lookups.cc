@@ -30,8 +30,9 @@ Result<std::unique_ptr<Lookups>> Lookups::make(Parts parts) {
         .settings = self->parts_.settings,
         .names = self->parts_.names,
         .clock = system_clock(),
-        .sender_of = [self](const model::Endpoint& source, std::uint16_t port) -> Result<resolve::Sender> {
-            auto origin = self->parts_.redirect.sender_of(source, port);
+        .sender_of = [self](const model::Endpoint& source, std::uint16_t port,
+                            std::uint64_t network) -> Result<resolve::Sender> {
+            auto origin = self->parts_.redirect.sender_of(source, port, network);
             if (!origin) return std::unexpected(origin.error());
             return self->sender_of(*origin);
         },
@@ -101,6 +102,7 @@ void Lookups::record(const resolve::Lookup& lookup) {
     writer.member("transport", lookup.is_tcp ? "tcp" : "udp");
     writer.member("agent", agent.name()).member("cgroup", agent.cgroup_path).member("cgroup_id", agent.cgroup_id);
     writer.member("pid", agent.pid).member("uid", agent.uid).member("exe", agent.exe).member("comm", agent.comm);
+    if (agent.network != 0) writer.member("network", agent.network);
     writer.member("asked", lookup.sender->asked.to_text()).member("listed", !lookup.target.empty());
     if (!lookup.answered_by.empty()) writer.member("resolver", lookup.answered_by);
     if (!lookup.code.empty()) writer.member("code", lookup.code);

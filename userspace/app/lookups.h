@@ -38,6 +38,9 @@ public:
 
     // A bound UDP socket of the proxy; before start().
     [[nodiscard]] Result<> listen(Fd socket) { return resolver_->listen(std::move(socket)); }
+    // Thread: any; the next two.
+    void listen_in(std::uint64_t network, std::vector<Fd> sockets) { resolver_->listen_in(network, std::move(sockets)); }
+    void leave(std::uint64_t network) { resolver_->leave(network); }
     void start() { resolver_->start(); }
     void release() { resolver_->release(); }  // as Resolver::release
     [[nodiscard]] bool is_released() const noexcept { return resolver_->is_released(); }

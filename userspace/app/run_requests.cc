@@ -56,6 +56,7 @@ Result<json> run(const RunSource& source, const Peer& peer, const json& request)
         if (!recorded) return std::unexpected(std::move(recorded.error()));
         return std::unexpected(std::move(started.error()));
     }
+    if (auto listening = source.listen_where(peer.pid); !listening) return std::unexpected(std::move(listening.error()));
     JsonWriter(members.append(","))
         .member("cgroup", started->cgroup_path)
         .member("cgroup_id", started->cgroup_id)

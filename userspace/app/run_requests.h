@@ -22,6 +22,8 @@ struct RunSource {
     // An agent with the names of its cgroup (kernel/cgroup.h), for a governed peer. Adds what it may do, by the policy in
     // force.
     std::function<void(const model::Agent& agent, nlohmann::json& answer)> add_permissions;
+    // Networks::prepare(): the run finds the daemon in its network namespace when it first connects.
+    std::function<Result<>(pid_t process)> listen_where;
     // Redirect::detach().
     std::function<Result<std::vector<std::string>>()> detach;
     DurableRecord record;

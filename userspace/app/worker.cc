@@ -250,6 +250,8 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
     flow.unlisted = services_.unlisted;
     flow.mask_key = services_.mask_key;
     flow.waits_for_reads = services_.waits_for_reads;
+    // Loopback of another network namespace is another place than ours, whose address a target may have.
+    if (origin.agent.network != 0 && origin.asked_for.address.is_loopback()) return flow;
     const policy::Target* target = policy_->target_at(origin.asked_for, NamesOfAgent(services_.names, origin.agent));
     if (target == nullptr) return flow;
     flow.target = *target;

@@ -58,7 +58,7 @@ public:
 
     // Accepts from a bound socket; before start().
     [[nodiscard]] Result<> listen(Fd socket);
-    // The same of a unix socket that stands for `name`. Thread: any.
+    // The same of a unix socket that stands for `name`, or, without a name, of TCP. Thread: any.
     void listen_for(Fd socket, const std::string& name);
     [[nodiscard]] Result<> start();
     // Ends the thread and with it every flow; nothing may post to it after this. Idempotent.

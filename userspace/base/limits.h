@@ -94,6 +94,13 @@ inline constexpr std::size_t processes_searched = 100'000;  // of a unit or host
 inline constexpr std::size_t sockets_searched = 100'000;    // of one process
 inline constexpr std::size_t sockets_told = 4096;  // of those that were there before; over it they are ended and not told
 inline constexpr std::size_t gate_globs = 64;      // parts of patterns that new cgroups are known by; more are refused
+// Other network namespaces that the daemon listens in; in one more agents get EPERM, and that is recorded.
+inline constexpr std::size_t networks = 256;
+inline constexpr std::size_t networks_per_agent = 32;
+inline constexpr std::size_t networks_opened_per_second = 32;  // more wait for the next second
+inline constexpr std::size_t network_threads = 20'000;          // looked at in a second; of more no namespace is left again
+inline constexpr auto network_unused = 5s;                      // without a process of an agent; then it is left
+inline constexpr auto network_refused = 5s;                     // before one that could not be listened in is tried again
 inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
 
 // Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.

@@ -112,6 +112,8 @@ void print_status(const json& status) {
     fields.add("daemon", daemon_text(status));
     fields.add("policy", policy_text(policy));
     fields.add("governed", governed.empty() ? "nothing" : joined(governed, "\n"));
+    if (const auto networks = number_of(status, "networks"); networks != 0)
+        fields.add("networks", fmt::format("{} besides the host's", networks));
     if (const auto accepted = texts_of(status, "accepted"); !accepted.empty())
         fields.add("accepted", joined(accepted, "\n"));
     fields.add("flows", std::to_string(number_of(status, "flows")));

@@ -51,6 +51,10 @@ void Listener::completed(int result, std::uint32_t flags) {
         is_multishot_ = false;  // a kernel before 5.19
         return arm();
     }
+    if (result == -EINVAL) {
+        is_stopped_ = true;  // whoever else has this socket has shut it down
+        return;
+    }
     const bool is_of_the_peer = result == -ECONNABORTED || result == -EINTR || result == -EAGAIN || result == -EPROTO;
     if (is_of_the_peer) return arm();
     failed_(*this);

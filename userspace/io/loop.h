@@ -45,7 +45,8 @@ public:
     virtual ~Loop() = default;
     [[nodiscard]] static Result<std::unique_ptr<Loop>> make();
 
-    // Listens (the descriptor is bound already) and gives each accepted socket.
+    // Listens (the descriptor is bound already) and gives each accepted socket, until stop_accepting(), or until another
+    // owner of the socket shuts it down.
     [[nodiscard]] virtual Result<> accept_from(Fd listener, std::function<void(Fd)> accepted) = 0;
     virtual void stop_accepting() = 0;
     // Lets go of the listeners without shutting them: connections wait for whoever else holds them. `done` is called once

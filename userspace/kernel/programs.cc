@@ -15,6 +15,8 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "kernel/network_namespace.h"
+
 namespace assent::kernel {
 namespace {
 
@@ -109,15 +111,6 @@ Result<> reuse(const Pins& pins, const std::vector<bpf_map*>& maps) {
     return {};
 }
 
-Result<std::uint64_t> own_netns_cookie() {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof(cookie);
-    if (!socket.is_open() || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
-        return fail_errno("the network namespace's cookie (Linux 5.15 or later is needed)", errno);
-    return cookie;
-}
-
 std::unexpected<Error> refused(int error) {
     return fail(Errc::unsupported, fmt::format("the kernel refuses the BPF programs: {}{}{}", std::strerror(error),
                                                last_complaint.empty() ? "" : ": ", last_complaint));
@@ -138,7 +131,7 @@ Result<assent_config> make_configuration(const std::vector<std::uint16_t>& ports
         out.ports[out.port_count++] = port;
         out.port_bits[port / 64] |= std::uint64_t{1} << (port % 64U);
     }
-    const auto cookie = own_netns_cookie();
+    const auto cookie = own_network_cookie();
     if (!cookie) return std::unexpected(cookie.error());
     out.host_netns_cookie = *cookie;
     return out;

@@ -31,6 +31,7 @@
 #include "kernel/guard.h"
 #include "kernel/identity.h"
 #include "kernel/map_contents.h"
+#include "kernel/network_maps.h"
 #include "kernel/pins.h"
 #include "kernel/ports.h"
 #include "kernel/programs.h"
@@ -99,6 +100,8 @@ Event::Kind kind_of(std::uint32_t kind) {
             return Event::Kind::refused_option;
         case ASSENT_REFUSED_NEW:
             return Event::Kind::refused_new;
+        case ASSENT_ASKS_FOR_NETWORK:
+            return Event::Kind::asks_for_network;
         default:
             return Event::Kind::dropped_packet;
     }
@@ -116,6 +119,7 @@ public:
           gate_(std::move(gate)),
           identities_(std::move(paths)),
           watch_(identities_.paths().root()),
+          networks_(programs_.map("doors"), programs_.map("refused_networks"), programs_.map("heartbeat")),
           accepted_(programs_.map("accepted")),
           senders_(programs_.map("senders")) {}
 
@@ -130,7 +134,9 @@ public:
     Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const override;
     Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) override;
     bool has_unix() const override { return programs_.has("assent_connect_unix"); }
-    Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const override;
+    Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port,
+                             std::uint64_t network_cookie) const override;
+    NetworkMaps& networks() override { return networks_; }
     bool is_governed(std::uint64_t cgroup_id) const override;
     Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) override;
     std::vector<std::string> governed() const override;
@@ -160,6 +166,7 @@ private:
     [[nodiscard]] std::string below_gate(const std::string& path) const;
     [[nodiscard]] Result<> govern_found(const std::vector<std::string>& paths, std::vector<std::string>& repaired);
     [[nodiscard]] bool is_attached(std::uint64_t cgroup_id) const;
+    [[nodiscard]] Origin to_origin(const assent_origin& origin) const;
     [[nodiscard]] Result<> repair(const std::string& path, bool is_made, std::vector<std::string>& repaired);
     void drop_governed(std::uint64_t cgroup_id);
     void drop_gone();
@@ -173,11 +180,11 @@ private:
     Gate gate_;
     Identities identities_;
     CgroupWatch watch_;
+    NetworkMaps networks_;
     int accepted_;
     int senders_;
     std::vector<std::uint16_t> ports_;
     bool ends_earlier_sockets_ = true;
-    std::uint64_t netns_cookie_ = 0;
     std::string daemon_path_;
     std::string gate_path_;  // from the mount, where it is; empty: that is the mount
     bool is_gated_ = false;
@@ -201,7 +208,6 @@ Result<> KernelRedirect::start(const RedirectOptions& options, bool was_mounted)
     if (!settings) return std::unexpected(settings.error());
     if (auto set = programs_.configure(*settings); !set) return set;
     if (auto pinned = programs_.pin_new_maps(pins_); !pinned) return pinned;
-    netns_cookie_ = settings->host_netns_cookie;
     ports_ = options.ports;
     ends_earlier_sockets_ = options.ends_earlier_sockets;
     if (auto attached = attach_daemon(options.daemon_cgroup); !attached) return attached;
@@ -491,7 +497,13 @@ Result<Origin> KernelRedirect::origin_of(int accepted_descriptor) const {
             return fail(Errc::not_found, "this connection was not redirected: it came to the proxy's port by itself");
         return fail_errno("looking up a connection's origin", errno);
     }
-    return Origin{.asked_for = {to_model(origin.asked_for), origin.port}, .agent = identities_.agent_of(origin.who)};
+    return to_origin(origin);
+}
+
+Origin KernelRedirect::to_origin(const assent_origin& origin) const {
+    Origin out{.asked_for = {to_model(origin.asked_for), origin.port}, .agent = identities_.agent_of(origin.who)};
+    out.agent.network = networks_.inode_of(origin.netns_cookie);
+    return out;
 }
 
 Result<Origin> KernelRedirect::unix_origin_of(int accepted_descriptor, const std::string& asked_for) const {
@@ -525,10 +537,11 @@ Result<> KernelRedirect::write_unix_files() const {
     return replace_contents(programs_.map("unix_sockets"), unix_files(unix_rules_), "the unix sockets that are passed");
 }
 
-Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const {
+Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uint16_t proxy_port,
+                                         std::uint64_t network_cookie) const {
     assent_pending_key key{};
     key.source = to_kernel(source.address);
-    key.netns_cookie = netns_cookie_;
+    key.netns_cookie = network_cookie;
     key.source_port = source.port;
     key.proxy_port = proxy_port;
     assent_origin sender{};
@@ -539,7 +552,7 @@ Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uin
     // The socket may be gone, and its port another process's, that nobody governs.
     const auto age = std::chrono::steady_clock::now().time_since_epoch() - std::chrono::nanoseconds(sender.time_ns);
     if (age > longest_queue) return fail(Errc::not_found, "no agent sent this query lately");
-    return Origin{.asked_for = {to_model(sender.asked_for), sender.port}, .agent = identities_.agent_of(sender.who)};
+    return to_origin(sender);
 }
 
 bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
@@ -574,6 +587,12 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
         event.other_process = static_cast<pid_t>(raw.socket_type);
         event.signal = static_cast<int>(raw.protocol);
         event.socket_type = event.protocol = 0;
+    }
+    if (raw.kind == ASSENT_ASKS_FOR_NETWORK) {
+        event.network_cookie = raw.address.words[0] | std::uint64_t{raw.address.words[1]} << 32U;
+        event.thread = static_cast<pid_t>(raw.socket_type);
+        event.address = {};
+        event.socket_type = 0;
     }
     if (raw.kind == ASSENT_REFUSED_UNIX && size >= sizeof(assent_unix_event)) {
         assent_unix_event whole{};

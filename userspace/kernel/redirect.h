@@ -17,6 +17,8 @@
 
 namespace assent::kernel {
 
+class NetworkMaps;
+
 struct RedirectOptions {
     std::filesystem::path bpffs = "/sys/fs/bpf";  // links and maps are pinned in bpffs/assent
     std::vector<std::uint16_t> ports;             // of the proxy, the same on 127.0.0.1 and ::1; see choose_ports()
@@ -54,7 +56,8 @@ struct Event {
         refused_bpf,
         refused_mount,
         refused_device,
-        refused_cgroup
+        refused_cgroup,
+        asks_for_network  // no attempt: the daemon should listen in the agent's network namespace
     } kind{};
     model::Agent agent;       // pid, uid, comm, cgroup; exe when it can still be read
     model::Endpoint address;  // where it wanted to go, when known
@@ -63,6 +66,8 @@ struct Event {
     int protocol = 0;
     pid_t other_process = 0;  // of refused_process: towards whom, and the signal, or 0
     int signal = 0;
+    std::uint64_t network_cookie = 0;  // of asks_for_network, and the thread that is in it
+    pid_t thread = 0;
 };
 
 // What becomes of connects to a unix socket, and of datagrams to it.
@@ -97,9 +102,12 @@ public:
     [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
     // This kernel can redirect unix sockets (Linux 6.7).
     [[nodiscard]] virtual bool has_unix() const = 0;
-    // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, and which resolver it was for. Thread:
-    // any. Errc::not_found: no agent did, just now: do not answer it.
-    [[nodiscard]] virtual Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port) const = 0;
+    // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, in the network namespace with that cookie
+    // (SO_NETNS_COOKIE), and which resolver it was for. Thread: any. Errc::not_found: no agent did, just now: do not answer.
+    [[nodiscard]] virtual Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port,
+                                                   std::uint64_t network_cookie) const = 0;
+    // What the programs know of other network namespaces than the daemon's.
+    [[nodiscard]] virtual NetworkMaps& networks() = 0;
     [[nodiscard]] virtual bool is_governed(std::uint64_t cgroup_id) const = 0;
     // Reads events until `timeout_ms` has passed; for one thread.
     [[nodiscard]] virtual Result<> poll_events(int timeout_ms, const std::function<void(const Event&)>& each) = 0;

@@ -24,6 +24,7 @@ struct Agent {
     std::optional<uid_t> login_uid;
     std::string exe;                          // path as the daemon sees it; empty when it could not be read
     std::string comm;                         // 15 bytes at most, chosen by the agent
+    std::uint64_t network = 0;                // inode of its network namespace; 0: the daemon's own, or not known
     std::uint64_t capabilities = 0;           // permitted or effective on the host, one bit each
     std::uint64_t bounding_capabilities = 0;  // what setuid programs could give it, unless:
     bool has_no_new_privileges = false;

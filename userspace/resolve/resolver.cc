@@ -63,10 +63,14 @@ Result<> Resolver::listen(Fd socket) {
         return fail_errno("a DNS listener's port", errno);
     const auto bound = model::Endpoint::from(address);
     if (!bound) return fail(Errc::internal, "a DNS listener is neither IPv4 nor IPv6");
-    const std::size_t index = listeners_.size();
-    const auto watched = poller_.add(socket.get(), EPOLLIN, [this, index](std::uint32_t) { read_datagrams(index); });
+    std::uint64_t network = 0;
+    size = sizeof(network);
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &network, &size) != 0)
+        return fail_errno("a DNS listener's network namespace", errno);
+    const auto number = ++last_listener_;
+    const auto watched = poller_.add(socket.get(), EPOLLIN, [this, number](std::uint32_t) { read_datagrams(number); });
     if (!watched) return std::unexpected(watched.error());
-    listeners_.push_back({std::move(socket), bound->port, *watched});
+    listeners_.emplace(number, Listener{std::move(socket), bound->port, network, *watched});
     return {};
 }
 
@@ -95,6 +99,16 @@ void Resolver::serve(Fd connection, Sender sender) {
     poller_.wake();
 }
 
+void Resolver::listen_in(std::uint64_t network, std::vector<Fd> sockets) {
+    {
+        const std::lock_guard lock(mutex_);
+        networks_.emplace_back(network, std::move(sockets));
+    }
+    poller_.wake();
+}
+
+void Resolver::leave(std::uint64_t network) { listen_in(network, {}); }
+
 ResolverStatus Resolver::status() const {
     ResolverStatus out;
     out.queries = counts_.queries;
@@ -115,6 +129,7 @@ void Resolver::run() {
         poller_.wait(forwarder_.outstanding() > 0 || clients_.count() > 0 ? tick_ms : rest_ms);
         take_handed_over();
         if (is_releasing_) let_go();
+        take_networks();
         forwarder_.look_after();
         clients_.look_after();
         std::erase_if(senders_, [this](const auto& entry) { return !clients_.has(entry.first); });
@@ -127,7 +142,7 @@ void Resolver::run() {
 }
 
 void Resolver::let_go() {
-    for (auto& listener : listeners_) poller_.remove(std::exchange(listener.watched, 0));
+    for (auto& [number, listener] : listeners_) poller_.remove(std::exchange(listener.watched, 0));
     is_released_ = forwarder_.outstanding() == 0;
 }
 
@@ -153,24 +168,43 @@ void Resolver::take_handed_over() {
     }
 }
 
-// ---- a query comes
-
-void Resolver::read_datagrams(std::size_t listener) {
-    for (std::size_t i = 0; i < datagrams_a_round; ++i)
-        if (!read_datagram(listener)) return;
+void Resolver::take_networks() {
+    std::vector<std::pair<std::uint64_t, std::vector<Fd>>> taken;
+    {
+        const std::lock_guard lock(mutex_);
+        taken.swap(networks_);
+    }
+    for (auto& [network, sockets] : taken) {
+        // One that cannot be watched is closed, and agents there get no answers.
+        for (auto& socket : sockets) static_cast<void>(listen(std::move(socket)));
+        if (!sockets.empty()) continue;
+        std::erase_if(listeners_, [&](const auto& entry) {
+            if (entry.second.network != network) return false;
+            poller_.remove(entry.second.watched);
+            return true;
+        });
+    }
 }
 
-bool Resolver::read_datagram(std::size_t listener) {
+// ---- a query comes
+
+void Resolver::read_datagrams(std::uint64_t number) {
+    const auto listener = listeners_.find(number);
+    for (std::size_t i = 0; i < datagrams_a_round && listener != listeners_.end(); ++i)
+        if (!read_datagram(number, listener->second)) return;
+}
+
+bool Resolver::read_datagram(std::uint64_t number, const Listener& listener) {
     std::array<std::byte, limits::dns_datagram> buffer;
     Place place;
-    place.listener = listener;
+    place.listener = number;
     place.size = sizeof(place.address);
-    const auto size = ::recvfrom(listeners_[listener].socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+    const auto size = ::recvfrom(listener.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
                                  reinterpret_cast<sockaddr*>(&place.address), &place.size);
     if (size < 0) return errno == EINTR;
     const auto source = model::Endpoint::from(place.address);
     if (!source) return true;
-    const auto sender = parts_.sender_of(*source, listeners_[listener].port);
+    const auto sender = parts_.sender_of(*source, listener.port, listener.network);
     if (!sender) {
         ++counts_.unknown;
         return true;
@@ -293,9 +327,10 @@ void Resolver::learn(const std::string& agent, Bytes message, Lookup& lookup) {
 
 void Resolver::reply(const Place& place, Bytes message) {
     if (place.client != 0) return clients_.answer(place.client, message);
-    if (message.empty()) return;
+    const auto listener = listeners_.find(place.listener);
+    if (message.empty() || listener == listeners_.end()) return;
     // One that does not arrive is asked for again.
-    (void)::sendto(listeners_[place.listener].socket.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+    (void)::sendto(listener->second.socket.get(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                    reinterpret_cast<const sockaddr*>(&place.address), place.size);
 }
 

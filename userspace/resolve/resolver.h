@@ -65,7 +65,8 @@ public:
         policy::DnsSettings settings;
         LearnedNames& names;
         const Clock& clock;
-        std::function<Result<Sender>(const model::Endpoint& source, std::uint16_t port)> sender_of;  // of a datagram
+        // Of a datagram, in the network namespace with that cookie.
+        std::function<Result<Sender>(const model::Endpoint& source, std::uint16_t port, std::uint64_t network)> sender_of;
         std::function<std::string(std::string_view name)>
             target_host;                                          // that the name is of, as the policy says it; "": none
         std::function<std::vector<model::Endpoint>()> upstreams;  // the host's resolvers, asked every few seconds
@@ -90,17 +91,21 @@ public:
 
     // Thread: any.
     void serve(Fd connection, Sender sender);  // DNS over TCP from here on
+    // UDP sockets of the proxy in another network namespace, with its cookie; and no more from there.
+    void listen_in(std::uint64_t network, std::vector<Fd> sockets);
+    void leave(std::uint64_t network);
     [[nodiscard]] ResolverStatus status() const;
 
 private:
     struct Listener {
         Fd socket;
         std::uint16_t port = 0;
-        std::uint64_t watched = 0;  // its number in poller_
+        std::uint64_t network = 0;  // cookie of its network namespace
+        std::uint64_t watched = 0;  // its number at the poller
     };
     // Where an answer goes.
     struct Place {
-        std::size_t listener = 0;
+        std::uint64_t listener = 0;
         sockaddr_storage address{};
         socklen_t size = 0;
         std::uint64_t client = 0;  // of TCP; 0: the datagram's sender
@@ -118,11 +123,12 @@ private:
 
     Resolver(Parts parts, Poller poller);
     void run();
-    void read_datagrams(std::size_t listener);
-    [[nodiscard]] bool read_datagram(std::size_t listener);
+    void read_datagrams(std::uint64_t number);
+    [[nodiscard]] bool read_datagram(std::uint64_t number, const Listener& listener);
     [[nodiscard]] bool is_too_fast(const std::string& agent);
     void take_handed_over();
     void let_go();
+    void take_networks();
     void received(Bytes message, const Sender& sender, const std::string& agent, const Place& place);
     void judge(const wire::dns::Query& query, const Sender& sender, const std::string& agent, const Place& place);
     void forward(const wire::dns::Query& query, const Sender& sender, const std::string& agent, const Place& place,
@@ -139,7 +145,8 @@ private:
     Forwarder forwarder_;
     StreamClients clients_;
     NameLimits limits_;
-    std::vector<Listener> listeners_;
+    std::unordered_map<std::uint64_t, Listener> listeners_;  // by a number that is not used again
+    std::uint64_t last_listener_ = 0;
     std::unordered_map<std::uint64_t, Sender> senders_;  // of clients_
     std::unordered_map<std::string, std::size_t> this_second_;
     Moment second_{};
@@ -147,6 +154,7 @@ private:
 
     std::mutex mutex_;  // guards what is handed over
     std::vector<std::pair<Fd, Sender>> handed_over_;
+    std::vector<std::pair<std::uint64_t, std::vector<Fd>>> networks_;  // with sockets: new; without: left
     std::atomic<bool> is_stopping_ = false;
     std::atomic<bool> is_releasing_ = false;
     std::atomic<bool> is_released_ = false;

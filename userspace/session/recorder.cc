@@ -35,6 +35,7 @@ std::string agent_json(const model::Agent& agent, const std::vector<std::string>
     writer.member("pid", agent.pid).member("uid", agent.uid);
     if (agent.login_uid.has_value()) writer.member("login_uid", *agent.login_uid);
     writer.member("exe", agent.exe).member("comm", agent.comm).member("start_time_ns", agent.start_time_ns);
+    if (agent.network != 0) writer.member("network", agent.network);
     out.push_back('}');
     return out;
 }

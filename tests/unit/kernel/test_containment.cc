@@ -52,8 +52,9 @@ TEST(Containing, root_is_refused_without_lsm_and_with_it_while_the_host_is_open_
 
 TEST(Containing, capabilities_are_refused_whoever_has_them) {
     auto agent = contained_agent();
-    for (const auto& [capability, name] : {std::pair(net_raw, "CAP_NET_RAW"), std::pair(1ULL << 1U, "CAP_DAC_OVERRIDE"),
-                                           std::pair(1ULL << 7U, "CAP_SETUID"), std::pair(1ULL << 63U, "CAP_63")}) {
+    constexpr std::uint64_t one = 1;
+    for (const auto& [capability, name] : {std::pair(net_raw, "CAP_NET_RAW"), std::pair(one << 1U, "CAP_DAC_OVERRIDE"),
+                                           std::pair(one << 7U, "CAP_SETUID"), std::pair(one << 63U, "CAP_63")}) {
         agent.capabilities = capability;
         for (const bool has_guard : {false, true}) {
             const auto found = judge_containment(agent, has_guard, {});
