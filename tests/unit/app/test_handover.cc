@@ -20,7 +20,7 @@ struct Bound {
 Bound bind_somewhere(Transport transport, bool is_listening) {
     auto socket = bind_loopback(0, false, transport);
     EXPECT_TRUE(socket.has_value());
-    if (is_listening) EXPECT_EQ(::listen(socket->get(), 8), 0);
+    EXPECT_TRUE(!is_listening || ::listen(socket->get(), 8) == 0);
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     EXPECT_EQ(::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
