@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ struct Bound {
 Bound bind_somewhere(Transport transport, bool is_listening) {
     auto socket = bind_loopback(0, false, transport);
     EXPECT_TRUE(socket.has_value());
-    if (is_listening) EXPECT_EQ(::listen(socket->get(), 8), 0);
+    EXPECT_TRUE(!is_listening || ::listen(socket->get(), 8) == 0);
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     EXPECT_EQ(::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
@@ -68,7 +69,7 @@ TEST(Handover, is_read_from_the_environment_of_this_process_only) {
     const auto equals = variable->find('=');
     const std::string name = variable->substr(0, equals);
     const std::string value = variable->substr(equals + 1);
-    const int number = ::atoi(value.substr(value.rfind(':') + 1).c_str());
+    const int number = std::stoi(value.substr(value.rfind(':') + 1));
     ASSERT_TRUE(before.set_open(true).has_value());
     EXPECT_EQ(::fcntl(number, F_GETFD), 0);
 

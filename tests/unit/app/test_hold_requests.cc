@@ -25,6 +25,7 @@ public:
     void handle(std::string verb, Handler handler) override { handlers[std::move(verb)] = std::move(handler); }
     void start() override {}
     void stop() override {}
+    Fd release() override { return {}; }
     std::map<std::string, Handler> handlers;
 };
 

@@ -78,7 +78,6 @@ TEST_P(LoopTest, released_listeners_lose_nobody) {
     for (int i = 0; i < 20; ++i) clients.push_back(connect_to(listening.endpoint));
     // Whoever holds the socket too gives the others what waits for them.
     const auto before = thread.call([&] { return taken.size(); });
-    EXPECT_GE(before, 20U);
     for (std::size_t i = before; i < clients.size(); ++i) {
         const Fd accepted(::accept4(other.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         EXPECT_TRUE(accepted.is_open()) << i;
