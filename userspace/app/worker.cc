@@ -168,7 +168,8 @@ void Worker::hold_answered(const std::string& session, const HoldAnswer& answer)
 void Worker::cancel_session(const std::string& session, std::function<void(bool was_held)> answered) {
     loop_->post([this, session, answered = std::move(answered)] {
         bool was_held = false;
-        if (Flow* flow = find(session)) flow->session_call([&](auto& cancelled) { was_held = cancelled.cancel_requested(); });
+        if (Flow* flow = find(session))
+            flow->session_call([&](auto& cancelled) { was_held = cancelled.cancel_requested(); });
         answered(was_held);
     });
 }
