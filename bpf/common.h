@@ -22,7 +22,7 @@ static const char assent_license[] SEC("license") = "GPL";
 #define AF_INET6 10
 #define REFUSE 0
 #define PASS 1
-#define USER_NAMESPACE_DEPTH 34  // the kernel nests 32
+#define USER_NAMESPACE_DEPTH 34                         // the kernel nests 32
 #define NETWORK_CAPABILITIES (1ULL << 12 | 1ULL << 13)  // CAP_NET_ADMIN, CAP_NET_RAW
 
 // Keeps clang from merging loads and stores of the context into forms that the verifier refuses.

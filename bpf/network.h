@@ -1,6 +1,6 @@
-// Network namespaces other than the daemon's. The daemon listens in them too, but there an administrator of the namespace may
-// take the proxy's ports while it does not. So who would receive is looked up in the namespace's own table of sockets: before
-// a connection begins, and again for each packet; a map of ours could be out of date.
+// Network namespaces other than the daemon's. The daemon listens in them too, but there an administrator of the namespace
+// may take the proxy's ports while it does not. So who would receive is looked up in the namespace's own table of sockets:
+// before a connection begins, and again for each packet; a map of ours could be out of date.
 #ifndef ASSENT_NETWORK_H
 #define ASSENT_NETWORK_H
 

@@ -36,14 +36,13 @@ Result<> Daemon::open_control() {
                                         return end_session(session, by, reason);
                                     },
                                     decide, durable});
-    add_run_requests(*control_, {runs_.get(), [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
-                                 [this](std::string_view name, std::string_view runner) {
-                                     return policies_.current()->may_run(name, runner);
-                                 },
-                                 [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
-                                 [this](pid_t process) { return networks_->prepare(process); },
-                                 [this] { return redirect_->detach(); }, durable});
-    add_govern_requests(*control_, {*redirect_, durable});
+    add_run_requests(
+        *control_,
+        {runs_.get(), [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
+         [this](std::string_view name, std::string_view runner) { return policies_.current()->may_run(name, runner); },
+         [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+         [this](pid_t process) { return networks_->prepare(process); }, [this] { return redirect_->detach(); }, durable});
+    add_govern_requests(*control_, {*redirect_, [this](pid_t process) { return networks_->prepare(process); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
     add_policy_requests();
     add_upgrade_request();

@@ -41,11 +41,11 @@ Result<json> govern(const GovernSource& source, const Peer& peer, const json& re
     const auto paths = cgroups_of(source.redirect, peer, request);
     if (!paths) return std::unexpected(paths.error());
     const json answer{{"cgroups", *paths}};
-    if (peer.person.is_governed) {
-        const bool is_own = paths->size() == 1 && kernel::is_within(peer.cgroup_path, paths->front());
-        if (is_own) return answer;
-        return fail(Errc::denied, "an agent does not say who is governed");
-    }
+    const bool is_own = paths->size() == 1 && kernel::is_within(peer.cgroup_path, paths->front());
+    if (peer.person.is_governed && !is_own) return fail(Errc::denied, "an agent does not say who is governed");
+    const pid_t process = peer.person.is_governed ? peer.pid : request.value("pid", peer.pid);
+    if (auto listening = source.listen_where(process); !listening) return std::unexpected(listening.error());
+    if (peer.person.is_governed) return answer;
     std::string members;
     JsonWriter(members)
         .member("what", "govern")

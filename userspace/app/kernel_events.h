@@ -28,7 +28,7 @@ public:
         std::function<void(model::Agent&)> complete_agent;                      // adds what is known of its run
         std::function<std::shared_ptr<const policy::Policy>()> current_policy;  // whose targets' names are looked up
         std::function<void()> every_second;                                     // on this thread
-        std::function<void(const kernel::Event&)> network_asked;      // of asks_for_network
+        std::function<void(const kernel::Event&)> network_asked;                // of asks_for_network
         std::function<std::vector<std::string>()> network_failures;  // in sentences; asked once a second, on this thread
     };
     explicit KernelEvents(Parts parts) : parts_(std::move(parts)) {}

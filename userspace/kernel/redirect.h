@@ -102,8 +102,9 @@ public:
     [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
     // This kernel can redirect unix sockets (Linux 6.7).
     [[nodiscard]] virtual bool has_unix() const = 0;
-    // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, in the network namespace with that cookie
-    // (SO_NETNS_COOKIE), and which resolver it was for. Thread: any. Errc::not_found: no agent did, just now: do not answer.
+    // Who sent a DNS query that came to the proxy's port `proxy_port` from `source`, in the network namespace with that
+    // cookie (SO_NETNS_COOKIE), and which resolver it was for. Thread: any. Errc::not_found: no agent did, just now: do not
+    // answer.
     [[nodiscard]] virtual Result<Origin> sender_of(const model::Endpoint& source, std::uint16_t proxy_port,
                                                    std::uint64_t network_cookie) const = 0;
     // What the programs know of other network namespaces than the daemon's.
