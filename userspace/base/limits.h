@@ -87,6 +87,7 @@ inline constexpr std::size_t holds_listed = 10'000;           // of `assent hold
 inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a watcher has not read; full: it is ended
 
 // The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
+inline constexpr std::size_t events_at_once = 256;  // of the kernel; then what is governed is looked after
 inline constexpr std::size_t identity_cache_entries = 4096;
 inline constexpr std::size_t runs = 10'000;
 inline constexpr std::size_t watched_cgroups = 4096;

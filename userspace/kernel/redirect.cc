@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -190,6 +191,7 @@ private:
     bool is_gated_ = false;
     ring_buffer* rings_ = nullptr;
     const std::function<void(const Event&)>* each_ = nullptr;  // while poll_events runs
+    std::size_t events_left_ = 0;                              // that it may still read
 
     mutable std::recursive_mutex mutex_;           // guards what follows, and attaching
     std::set<std::string, std::less<>> wanted_;    // paths given to govern()
@@ -333,13 +335,15 @@ EarlierSockets KernelRedirect::take_earlier_sockets() {
 // What an earlier daemon governs stays governed, by our programs now.
 Result<> KernelRedirect::take_over() {
     for (const auto id : pinned_cgroups(pins_)) {
-        const auto path = identities_.names_of(id).path;
-        if (path.empty()) {
+        const auto path = identities_.paths().path_of(id);
+        if (!path && path.error().code != Errc::not_found) return std::unexpected(path.error());
+        if (!path) {
             drop_governed(id);
             continue;
         }
-        if (auto attached = attach_governed(cgroup_folder(identities_.paths().root(), path), id); !attached) return attached;
-        governed_.insert(path);
+        if (auto attached = attach_governed(cgroup_folder(identities_.paths().root(), *path), id); !attached)
+            return attached;
+        governed_.insert(*path);
     }
     return {};
 }
@@ -455,12 +459,14 @@ void KernelRedirect::drop_gone() {
 }
 
 Result<> KernelRedirect::govern_found(const std::vector<std::string>& paths, std::vector<std::string>& repaired) {
+    Result<> first;
     for (const auto& path : paths) {
         if (is_within(daemon_path_, path)) continue;
         auto done = repair(path, false, repaired);
-        if (!done && std::filesystem::exists(cgroup_folder(identities_.paths().root(), path))) return done;
+        if (!done && first && std::filesystem::exists(cgroup_folder(identities_.paths().root(), path)))
+            first = std::move(done);
     }
-    return {};
+    return first;
 }
 
 Result<std::vector<std::string>> KernelRedirect::check() {
@@ -474,19 +480,22 @@ Result<std::vector<std::string>> KernelRedirect::check() {
             fmt::format("{} is gone: root has detached everything, and no agent is governed", pins_.folder.string()));
         return repaired;
     }
-    for (const auto& path : wanted_)
-        if (auto done = repair(path, true, repaired); !done) return std::unexpected(done.error());
+    // What cannot be made good does not keep the rest from being looked after.
+    std::optional<Error> first;
+    const auto note = [&](const auto& done) {
+        if (!done && !first) first = done.error();
+        return done.has_value();
+    };
+    for (const auto& path : wanted_) note(repair(path, true, repaired));
     for (const auto& found : {watch_.matching(unit_patterns_), watch_.matching_paths(path_patterns_)})
-        if (auto done = govern_found(found, repaired); !done) return std::unexpected(done.error());
+        note(govern_found(found, repaired));
     drop_gone();
-    if (!has_unix())
-        if (auto written = write_unix_files(); !written) return std::unexpected(written.error());
-    const auto is_closed_again = gate_.repair(pins_);
-    if (!is_closed_again) return std::unexpected(is_closed_again.error());
-    if (*is_closed_again) repaired.emplace_back("programs of the gate were unpinned: attached again");
-    const auto is_held_again = guard_.repair(pins_, programs_);
-    if (!is_held_again) return std::unexpected(is_held_again.error());
-    if (*is_held_again) repaired.push_back("programs of the security module were unpinned: attached again");
+    if (!has_unix()) note(write_unix_files());
+    if (const auto is_closed_again = gate_.repair(pins_); note(is_closed_again) && *is_closed_again)
+        repaired.emplace_back("programs of the gate were unpinned: attached again");
+    if (const auto is_held_again = guard_.repair(pins_, programs_); note(is_held_again) && *is_held_again)
+        repaired.emplace_back("programs of the security module were unpinned: attached again");
+    if (first) return std::unexpected(*first);
     return repaired;
 }
 
@@ -556,9 +565,15 @@ Result<Origin> KernelRedirect::sender_of(const model::Endpoint& source, std::uin
 }
 
 bool KernelRedirect::is_governed(std::uint64_t cgroup_id) const {
-    const auto path = identities_.names_of(cgroup_id).path;
+    auto path = identities_.names_of(cgroup_id).path;
+    if (path.empty()) {
+        // Who cannot be placed may be an agent, and must not be taken for a person.
+        const auto found = identities_.paths().path_of(cgroup_id);
+        if (!found) return found.error().code != Errc::not_found;
+        path = *found;
+    }
     const std::lock_guard lock(mutex_);
-    return !path.empty() && std::ranges::any_of(governed_, [&](const std::string& top) { return is_within(path, top); });
+    return std::ranges::any_of(governed_, [&](const std::string& top) { return is_within(path, top); });
 }
 
 std::vector<std::string> KernelRedirect::governed() const {
@@ -572,7 +587,7 @@ std::vector<std::string> KernelRedirect::degradations() const {
 }
 
 int KernelRedirect::seen(void* context, void* data, std::size_t size) {
-    const auto* self = static_cast<const KernelRedirect*>(context);
+    auto* self = static_cast<KernelRedirect*>(context);
     assent_event raw{};
     if (size < sizeof(raw) || self->each_ == nullptr) return 0;
     std::memcpy(&raw, data, sizeof(raw));
@@ -600,7 +615,8 @@ int KernelRedirect::seen(void* context, void* data, std::size_t size) {
         event.address = {{}, 0, to_text(whole.name)};
     }
     (*self->each_)(event);
-    return 0;
+    // An agent could fill the ring as fast as it is read, and nothing else would ever be done.
+    return --self->events_left_ == 0 ? -ECANCELED : 0;
 }
 
 Result<> KernelRedirect::poll_events(int timeout_ms, const std::function<void(const Event&)>& each) {
@@ -610,9 +626,10 @@ Result<> KernelRedirect::poll_events(int timeout_ms, const std::function<void(co
     if (watch_.drain())
         if (auto checked = check(); !checked) return std::unexpected(checked.error());
     each_ = &each;
+    events_left_ = limits::events_at_once;
     const int consumed = ring_buffer__consume(rings_);
     each_ = nullptr;
-    if (consumed < 0) return fail_errno("reading kernel events", -consumed);
+    if (consumed < 0 && consumed != -ECANCELED) return fail_errno("reading kernel events", -consumed);
     return {};
 }
 
