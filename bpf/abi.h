@@ -21,9 +21,9 @@
 #define ASSENT_PENDING_SECONDS 60    // between connect and accept; an older entry is not believed
 #define ASSENT_LOOPBACK_INTERFACE 1  // its index in every network namespace
 #define ASSENT_DNS_PORT 53
-#define ASSENT_CGROUP_DEPTH 32  // a governed cgroup is less deep; what is below it may be deeper by as much
-#define ASSENT_UNIX_NAME 108    // bytes of a unix socket's name at most
-#define ASSENT_DNS_SLOTS 4      // resolvers that one socket can wait for at a time
+#define ASSENT_CGROUP_DEPTH 32      // a governed cgroup is less deep; what is below it may be deeper by as much
+#define ASSENT_UNIX_NAME 108        // bytes of a unix socket's name at most
+#define ASSENT_DNS_SLOTS 4          // resolvers that one socket can wait for at a time
 #define ASSENT_HEARTBEAT_SECONDS 4  // a daemon that wrote nothing to `heartbeat` for so long is dead
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
@@ -52,7 +52,8 @@ struct assent_identity {
     __u32 uid;
     __u32 login_uid;  // ~0: none
     char comm[16];
-    __u64 held;      // capabilities that it has, permitted or effective; of a user namespace of its own those over its network only
+    __u64 held;  // capabilities that it has, permitted or effective; of a user namespace of its own those over its network
+                 // only
     __u64 bounding;  // and those that it could get from setuid programs, unless ASSENT_NO_NEW_PRIVILEGES
     __u32 flags;     // ASSENT_NO_NEW_PRIVILEGES, ASSENT_HAS_FILTER
     __u32 padding;

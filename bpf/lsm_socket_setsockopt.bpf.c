@@ -1,4 +1,5 @@
-// setsockopt(): the kernel announces the groups that a socket joins, and the cgroup's own program goes by the socket's cgroup.
+// setsockopt(): the kernel announces the groups that a socket joins, and the cgroup's own program goes by the socket's
+// cgroup.
 #include "lsm.h"
 
 SEC("lsm/socket_setsockopt")

@@ -25,7 +25,10 @@ private:
 class World final : public Clock {
 public:
     Moment now() const override { return now_; }
-    WallTime wall() const override { return WallTime(std::chrono::seconds(1'800'000'000)) + std::chrono::duration_cast<WallTime::duration>(now_.time_since_epoch()); }
+    WallTime wall() const override {
+        return WallTime(std::chrono::seconds(1'800'000'000)) +
+               std::chrono::duration_cast<WallTime::duration>(now_.time_since_epoch());
+    }
 
     void after(Duration delay, std::function<void()> what) { due_.emplace(now_ + delay, std::move(what)); }
     // False: nothing is left to do.

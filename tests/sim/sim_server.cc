@@ -26,7 +26,8 @@ std::string catalog_answer() {
         for (std::size_t i = fields.size(); i < 7; ++i) out += int32(0xFFFFFFFF);
         return message('D', out);
     };
-    return row({"session", "app", "app", "public"}) + row({"path", "public", "1"}) + message('C', zero_terminated("SELECT 2"));
+    return row({"session", "app", "app", "public"}) + row({"path", "public", "1"}) +
+           message('C', zero_terminated("SELECT 2"));
 }
 
 bool is_question(std::string_view text) { return text.find("pg_catalog") != std::string_view::npos; }
@@ -43,8 +44,10 @@ void Server::received(Bytes bytes) {
         if (buffer_.size() < size) return;
         const std::string whole = buffer_.substr(0, size);
         buffer_.erase(0, size);
-        if (is_started_) handle(whole[0], std::string_view(whole).substr(5));
-        else startup(std::string_view(whole).substr(4));
+        if (is_started_)
+            handle(whole[0], std::string_view(whole).substr(5));
+        else
+            startup(std::string_view(whole).substr(4));
     }
 }
 
@@ -97,7 +100,8 @@ void Server::run_simple(std::string_view text) {
         fail(code, "simulated");
     } else {
         if (starts(text, "SELECT")) {
-            out_(message('T', int16(1) + zero_terminated("a") + int32(0) + int16(0) + int32(25) + int16(0xFFFF) + int32(0xFFFFFFFF) + int16(0)));
+            out_(message('T', int16(1) + zero_terminated("a") + int32(0) + int16(0) + int32(25) + int16(0xFFFF) +
+                                  int32(0xFFFFFFFF) + int16(0)));
         }
         out_(replies);
     }
@@ -147,7 +151,8 @@ void Server::handle(char type, std::string_view payload) {
         const auto found = names.find(name);
         if (found == names.end()) return failed("34000");
         if (is_statement) out_(message('t', int16(0)));
-        const std::string column = zero_terminated("a") + int32(0) + int16(0) + int32(25) + int16(0xFFFF) + int32(0xFFFFFFFF) + int16(0);
+        const std::string column =
+            zero_terminated("a") + int32(0) + int16(0) + int32(25) + int16(0xFFFF) + int32(0xFFFFFFFF) + int16(0);
         out_(starts(found->second, "SELECT") ? message('T', int16(1) + column) : message('n', ""));
     } else if (type == 'E') {
         const auto portal = portals_.find(std::string(cursor.c_string()));

@@ -21,7 +21,8 @@ namespace assent::sim {
 class Server {
 public:
     // `ran` is called with each text before it runs; `out` takes what the agent's side must receive.
-    Server(std::function<void(std::string_view)> ran, std::function<void(std::string)> out) : ran_(std::move(ran)), out_(std::move(out)) {}
+    Server(std::function<void(std::string_view)> ran, std::function<void(std::string)> out)
+        : ran_(std::move(ran)), out_(std::move(out)) {}
 
     void received(Bytes bytes);
     [[nodiscard]] bool has_ended() const { return has_ended_; }

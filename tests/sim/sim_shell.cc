@@ -91,7 +91,8 @@ void Shell::server_ran(std::string_view text) {
     EXPECT_TRUE(!is_update || approved_.contains(std::string(text))) << "not approved: " << text;
     approved_.erase(std::string(text));  // an approval is good for one run
     const bool must_be_durable = is_update || (text.starts_with("INSERT") && server_.status() == 'I');
-    EXPECT_TRUE(!must_be_durable || sink_.commands_with(text, true) >= runs) << "forwarded before its record was on disk: " << text;
+    EXPECT_TRUE(!must_be_durable || sink_.commands_with(text, true) >= runs)
+        << "forwarded before its record was on disk: " << text;
 }
 
 void Shell::agent_sends(std::string_view bytes) {
@@ -104,9 +105,10 @@ void Shell::agent_sends(std::string_view bytes) {
 
 std::string Shell::describe() const {
     return session_->describe() + "; from the agent " + std::to_string(from_agent_.size()) + ", from the target " +
-           std::to_string(from_target_.size()) + ", to the target " + std::to_string(to_target_.size()) + " bytes; wants the agent " +
-           std::to_string(static_cast<int>(session_->wants(Side::agent))) + ", the target " +
-           std::to_string(static_cast<int>(session_->wants(Side::target))) + "; last ran: " + (ran_.empty() ? "" : ran_.back());
+           std::to_string(from_target_.size()) + ", to the target " + std::to_string(to_target_.size()) +
+           " bytes; wants the agent " + std::to_string(static_cast<int>(session_->wants(Side::agent))) + ", the target " +
+           std::to_string(static_cast<int>(session_->wants(Side::target))) +
+           "; last ran: " + (ran_.empty() ? "" : ran_.back());
 }
 
 void Shell::agent_closes() {
@@ -174,8 +176,10 @@ void Shell::connect_target() {
     const bool works = !dice_.one_in(30);
     world_.after(soon(), [this, works] {
         if (is_closed_) return;
-        if (works) session_->target_connected();
-        else session_->target_failed("simulated refusal");
+        if (works)
+            session_->target_connected();
+        else
+            session_->target_failed("simulated refusal");
         pump(Side::agent);
     });
 }
@@ -222,7 +226,8 @@ void Shell::open_hold(const model::HoldRequest& request) {
         status.deadline = world_.wall() + std::chrono::minutes(15);
         session_->hold_changed(status);
         pump(Side::agent);
-        if (!dice_.one_in(4)) world_.after(std::chrono::milliseconds(dice_.roll(3000)), [this, id, text] { answer_hold(id, text); });
+        if (!dice_.one_in(4))
+            world_.after(std::chrono::milliseconds(dice_.roll(3000)), [this, id, text] { answer_hold(id, text); });
         if (dice_.one_in(12)) {
             world_.after(std::chrono::milliseconds(dice_.roll(500)), [this] {
                 if (!is_closed_) (void)session_->cancel_requested();
@@ -238,7 +243,9 @@ void Shell::answer_hold(const std::string& id, const std::string& text) {
     status.id = id;
     status.deadline = world_.wall() + std::chrono::minutes(15);
     status.decided_by = "ana";
-    status.state = dice_.one_in(3) ? model::HoldState::denied : dice_.one_in(6) ? model::HoldState::expired : model::HoldState::approved;
+    status.state = dice_.one_in(3)   ? model::HoldState::denied
+                   : dice_.one_in(6) ? model::HoldState::expired
+                                     : model::HoldState::approved;
     if (status.state == model::HoldState::approved && id == "h-" + std::to_string(holds_)) approved_.insert(text);
     if (id == "h-" + std::to_string(holds_)) session_->hold_changed(status);
     pump(Side::agent);

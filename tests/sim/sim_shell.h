@@ -94,7 +94,7 @@ private:
     Sink sink_;
     Server server_;
     std::unique_ptr<session::Session> session_;
-    std::string to_agent_, to_target_;      // on their way out
+    std::string to_agent_, to_target_;  // on their way out
     std::string under_way_from_agent_, under_way_from_target_;
     std::string from_agent_, from_target_;  // arrived, not yet taken
     bool is_closed_ = false;

@@ -1,13 +1,13 @@
 // Sessions in a simulated world: an agent that pipelines, gives up and resets, a log that lags and fails, people who answer
 // or do not. Whatever happens, nothing runs without its record or its approval, and every reply is in its place.
 // ASSENT_SIM_SEED=N runs one seed again.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+
+#include <gtest/gtest.h>
 
 #include "base/cursor.h"
 #include "sim/sim_shell.h"
@@ -58,8 +58,8 @@ public:
     Agent(World& world, Dice& dice, Shell& shell) : world_(world), dice_(dice), shell_(shell) {
         shell_.agent_receives = [this](std::string_view bytes) { received(bytes); };
         shell_.agent_sees_end = [this] { has_ended = true; };
-        const std::string startup = int32(196608) + zero_terminated("user") + zero_terminated("app") + zero_terminated("database") +
-                                    zero_terminated("shop") + '\0';
+        const std::string startup = int32(196608) + zero_terminated("user") + zero_terminated("app") +
+                                    zero_terminated("database") + zero_terminated("shop") + '\0';
         shell_.agent_sends(int32(startup.size() + 4) + startup);
         expected_ready_ = 1;
     }
@@ -73,7 +73,8 @@ public:
 
 private:
     void received(std::string_view bytes) {
-        if (std::getenv("ASSENT_SIM_SEED") != nullptr) std::cerr << "agent < " << testing::PrintToString(std::string(bytes)) << "\n";
+        if (std::getenv("ASSENT_SIM_SEED") != nullptr)
+            std::cerr << "agent < " << testing::PrintToString(std::string(bytes)) << "\n";
         buffer_ += bytes;
         while (buffer_.size() >= 5) {
             Cursor cursor(as_bytes(std::string_view(buffer_).substr(1)));
@@ -101,7 +102,8 @@ private:
         if (commands_left_ == 0 || dice_.one_in(40)) return leave();
         const std::size_t batch = 1 + (dice_.one_in(3) ? dice_.roll(4) : 0);
         std::string bytes;
-        for (std::size_t i = 0; i < batch && commands_left_ > 0; ++i, --commands_left_) bytes += dice_.one_in(2) ? simple() : extended();
+        for (std::size_t i = 0; i < batch && commands_left_ > 0; ++i, --commands_left_)
+            bytes += dice_.one_in(2) ? simple() : extended();
         if (std::getenv("ASSENT_SIM_SEED") != nullptr) std::cerr << "agent > " << testing::PrintToString(bytes) << "\n";
         shell_.agent_sends(bytes);
         if (dice_.one_in(60)) leave();
@@ -116,9 +118,15 @@ private:
     void leave() {
         has_left = true;
         switch (dice_.roll(3)) {
-            case 0: shell_.agent_sends(message('X', "")); break;
-            case 1: shell_.agent_closes(); break;
-            default: shell_.agent_resets(); break;
+            case 0:
+                shell_.agent_sends(message('X', ""));
+                break;
+            case 1:
+                shell_.agent_closes();
+                break;
+            default:
+                shell_.agent_resets();
+                break;
         }
         // Whoever says goodbye closes as well.
         shell_.agent_closes();
@@ -127,14 +135,22 @@ private:
     std::string text() {
         const std::string n = std::to_string(++numbers_);
         switch (dice_.roll(9)) {
-            case 0: return "BEGIN -- " + n;
-            case 1: return "COMMIT -- " + n;
-            case 2: return "UPDATE t SET a = " + n + " WHERE a = 1";
-            case 3: return "DELETE FROM t WHERE a = " + n;
-            case 4: return "INSERT INTO t VALUES (" + n + ")";
-            case 5: return "SELECT fails AS a" + n;
-            case 6: return "ROLLBACK -- " + n;
-            default: return "SELECT " + n;
+            case 0:
+                return "BEGIN -- " + n;
+            case 1:
+                return "COMMIT -- " + n;
+            case 2:
+                return "UPDATE t SET a = " + n + " WHERE a = 1";
+            case 3:
+                return "DELETE FROM t WHERE a = " + n;
+            case 4:
+                return "INSERT INTO t VALUES (" + n + ")";
+            case 5:
+                return "SELECT fails AS a" + n;
+            case 6:
+                return "ROLLBACK -- " + n;
+            default:
+                return "SELECT " + n;
         }
     }
 
@@ -149,7 +165,8 @@ private:
         const std::size_t count = 1 + dice_.roll(3);
         for (std::size_t i = 0; i < count; ++i) {
             const std::string name = dice_.one_in(3) ? "s" + std::to_string(dice_.roll(3)) : "";
-            if (name.empty() || dice_.one_in(2)) out += message('P', zero_terminated(name) + zero_terminated(text()) + int16(0));
+            if (name.empty() || dice_.one_in(2))
+                out += message('P', zero_terminated(name) + zero_terminated(text()) + int16(0));
             out += message('B', zero_terminated("") + zero_terminated(name) + int16(0) + int16(0) + int16(0));
             if (dice_.one_in(2)) out += message('D', "P" + zero_terminated(""));
             out += message('E', zero_terminated("") + int32(0));
@@ -191,7 +208,8 @@ void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const po
     EXPECT_EQ(shell.sink().count("flow.opened"), 1U);
     EXPECT_EQ(shell.sink().count("flow.closed"), 1U);
     totals.ran += shell.ran().size();
-    totals.updates += static_cast<std::size_t>(std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
+    totals.updates += static_cast<std::size_t>(
+        std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
     totals.errors += agent.errors;
     totals.outcomes += shell.sink().count("outcome");
 }

@@ -21,7 +21,7 @@
 #include "app/upgrade.h"
 #include "app/worker.h"
 #include "approve/desk.h"
-#include "base/upgrade_limits.h"
+#include "base/limits.h"
 #include "control/server.h"
 #include "kernel/networks.h"
 #include "kernel/redirect.h"

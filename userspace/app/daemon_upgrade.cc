@@ -10,7 +10,7 @@
 
 #include "app/daemon_parts.h"
 #include "base/json_writer.h"
-#include "base/upgrade_limits.h"
+#include "base/limits.h"
 
 namespace assent::app {
 namespace {

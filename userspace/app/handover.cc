@@ -16,7 +16,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "base/upgrade_limits.h"
+#include "base/limits.h"
 #include "kernel/cgroup.h"
 #include "kernel/redirect.h"
 

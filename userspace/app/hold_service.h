@@ -77,7 +77,7 @@ private:
 
     approve::Desk& desk_;
     model::RecordSink& records_;
-    std::map<std::string, Waiting> waiting_;  // by session; the service's thread only
+    std::map<std::string, Waiting> waiting_;      // by session; the service's thread only
     std::map<std::string, std::string> used_by_;  // session by hold, until its end is recorded; the service's thread only
     HoldEnds ends_;
     model::KeptRecords kept_{limits::records_kept};  // the service's thread only

@@ -110,8 +110,9 @@ Result<std::uint64_t> last_policy_revision(const fs::path& state) {
     std::ifstream in(file);
     std::uint64_t revision = 0;
     if (!(in >> revision))
-        return fail(Errc::invalid, file.string() + " does not hold a number; write into it the highest "
-                                                   "revision that the records policy.loaded have");
+        return fail(Errc::invalid, file.string() +
+                                       " does not hold a number; write into it the highest "
+                                       "revision that the records policy.loaded have");
     return revision;
 }
 

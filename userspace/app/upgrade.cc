@@ -13,8 +13,8 @@
 
 #include <fmt/format.h>
 
+#include "base/limits.h"
 #include "base/shown_text.h"
-#include "base/upgrade_limits.h"
 
 namespace assent::app {
 namespace {

@@ -36,7 +36,8 @@ public:
 
     // A zero-terminated text, without its zero.
     std::string_view c_string() noexcept {
-        const auto* end = rest_.empty() ? nullptr : static_cast<const std::byte*>(std::memchr(rest_.data(), 0, rest_.size()));
+        const auto* end =
+            rest_.empty() ? nullptr : static_cast<const std::byte*>(std::memchr(rest_.data(), 0, rest_.size()));
         if (!ok_ || end == nullptr) return as_text(failed());
         const auto size = static_cast<std::size_t>(end - rest_.data());
         const auto text = as_text(rest_.first(size));

@@ -1,11 +1,11 @@
 #include "base/digest.h"
 
+#include <cstdlib>
+#include <memory>
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-
-#include <cstdlib>
-#include <memory>
 
 namespace assent {
 namespace {
@@ -32,8 +32,8 @@ Digest sha256(std::initializer_list<Bytes> parts) {
 Digest hmac_sha256(Bytes key, Bytes bytes) {
     Digest out{};
     unsigned size = 0;
-    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes.data()), bytes.size(), raw(out.data()), &size) ==
-            nullptr ||
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), raw(bytes.data()), bytes.size(), raw(out.data()),
+             &size) == nullptr ||
         size != out.size()) {
         std::abort();
     }

@@ -2,12 +2,12 @@
 // For reading JSON and for building documents of any shape off the hot path, use nlohmann::json.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <concepts>
 #include <iterator>
 #include <string>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "base/shown_text.h"
 
@@ -26,8 +26,7 @@ public:
     JsonWriter& member(std::string_view key, const char* value) { return member(key, std::string_view(value)); }
     JsonWriter& member(std::string_view key, std::same_as<bool> auto value) { return raw(key, value ? "true" : "false"); }
     template <std::integral T>
-        requires(!std::same_as<T, bool>)
-    JsonWriter& member(std::string_view key, T value) {
+    requires(!std::same_as<T, bool>) JsonWriter& member(std::string_view key, T value) {
         begin(key);
         const fmt::format_int text(value);
         out_.append(text.data(), text.size());

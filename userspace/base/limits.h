@@ -21,20 +21,22 @@ inline constexpr std::size_t flows_per_thread = 16 * 1024;
 inline constexpr std::size_t flows_per_agent = 12 * 1024;  // of one thread: others have room left
 inline constexpr auto upstream_connect_timeout = 10s;
 inline constexpr auto startup_timeout = 60s;  // from accept until the session is authenticated
-inline constexpr auto first_bytes_timeout = 2s;  // of an agent at an unlisted target, so that it is refused in its own protocol
+inline constexpr auto first_bytes_timeout =
+    2s;  // of an agent at an unlisted target, so that it is refused in its own protocol
 inline constexpr std::size_t output_own_high_water = 4 * MiB;  // answers that a side does not read: it is not read either
-inline constexpr auto closing_timeout = 5s;   // for a peer to close its end after ours
-inline constexpr auto drain_timeout = 20s;    // on SIGTERM
+inline constexpr auto closing_timeout = 5s;                    // for a peer to close its end after ours
+inline constexpr auto drain_timeout = 20s;                     // on SIGTERM
 
 // Statements. Larger or deeper: denied, with an error that names the limit.
 inline constexpr std::size_t statement_size = 1 * MiB;
 inline constexpr std::size_t statement_depth = 2048;  // nested nodes of the parse tree's JSON
 inline constexpr std::size_t statements_per_query = 1000;
 inline constexpr std::size_t statement_repetition = 16 * MiB;  // text of SET (a, b) = source, repeated for every column
-inline constexpr std::size_t statement_work = 2'000'000;  // nodes that one analysis visits; over it the statement is `unknown`
-inline constexpr std::size_t parser_stack_size = 512 * MiB;  // address space; touched pages only are memory
-inline constexpr std::size_t analysis_cache_entries = 4096;  // a thread; the oldest goes first
-inline constexpr std::size_t analysis_cache_text = 16 * KiB; // longer statements are not cached
+inline constexpr std::size_t statement_work =
+    2'000'000;  // nodes that one analysis visits; over it the statement is `unknown`
+inline constexpr std::size_t parser_stack_size = 512 * MiB;   // address space; touched pages only are memory
+inline constexpr std::size_t analysis_cache_entries = 4096;   // a thread; the oldest goes first
+inline constexpr std::size_t analysis_cache_text = 16 * KiB;  // longer statements are not cached
 
 // Messages of protocols. Larger: the flow is closed with an error of its protocol and a record.
 inline constexpr std::size_t message_size = 16 * MiB;  // one that has to be seen whole
@@ -65,8 +67,8 @@ inline constexpr std::size_t record_frame = 8 * MiB;        // payload; a longer
 inline constexpr std::size_t record_batch = 8 * MiB;        // taken from the lanes before it is synced; then they fill
 inline constexpr std::size_t record_waiting = 10'000;       // drafts of threads that wait; more is Errc::limit
 inline constexpr std::size_t checkpoint_note = 64 * KiB;
-inline constexpr std::size_t record_depth = 32;         // nesting of a record's JSON; deeper: it is not one of ours
-inline constexpr std::size_t segment_hashes = 64 * MiB;  // 32 bytes a record of one segment
+inline constexpr std::size_t record_depth = 32;              // nesting of a record's JSON; deeper: it is not one of ours
+inline constexpr std::size_t segment_hashes = 64 * MiB;      // 32 bytes a record of one segment
 inline constexpr std::uint64_t checkpoint_records = 65'536;  // a checkpoint after so many records,
 inline constexpr auto checkpoint_interval = 10s;             // or so long after one that it does not cover
 
@@ -76,14 +78,14 @@ inline constexpr std::size_t open_holds_per_agent = 100;
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
 inline constexpr std::size_t control_clients_per_user = 16;  // of control_clients, but for root; one more is turned away
-inline constexpr std::size_t control_clients_for_root = 8;    // of control_clients
-inline constexpr std::size_t control_depth = 64;              // nesting of a request's JSON
-inline constexpr auto control_idle_timeout = 60s;             // between two requests
-inline constexpr auto control_transfer_timeout = 10s;         // for a whole request to come, or an answer's line to go
-inline constexpr std::size_t hold_shown_size = 3 * MiB;       // of a hold as JSON; larger: denied, it cannot be shown whole
-inline constexpr std::size_t hold_reason = 4 * KiB;           // what a reviewer gives as the reason
-inline constexpr auto ended_holds_kept = 24h * 30;            // then the log alone has them
-inline constexpr std::size_t holds_listed = 10'000;           // of `assent holds --all`, the newest
+inline constexpr std::size_t control_clients_for_root = 8;   // of control_clients
+inline constexpr std::size_t control_depth = 64;             // nesting of a request's JSON
+inline constexpr auto control_idle_timeout = 60s;            // between two requests
+inline constexpr auto control_transfer_timeout = 10s;        // for a whole request to come, or an answer's line to go
+inline constexpr std::size_t hold_shown_size = 3 * MiB;      // of a hold as JSON; larger: denied, it cannot be shown whole
+inline constexpr std::size_t hold_reason = 4 * KiB;          // what a reviewer gives as the reason
+inline constexpr auto ended_holds_kept = 24h * 30;           // then the log alone has them
+inline constexpr std::size_t holds_listed = 10'000;          // of `assent holds --all`, the newest
 inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a watcher has not read; full: it is ended
 
 // The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
@@ -99,10 +101,10 @@ inline constexpr std::size_t gate_globs = 64;      // parts of patterns that new
 inline constexpr std::size_t networks = 256;
 inline constexpr std::size_t networks_per_agent = 32;
 inline constexpr std::size_t networks_opened_per_second = 32;  // more wait for the next second
-inline constexpr std::size_t network_threads = 20'000;          // looked at in a second; of more no namespace is left again
-inline constexpr auto network_unused = 5s;                      // without a process of an agent; then it is left
-inline constexpr auto network_refused = 5s;                     // before one that could not be listened in is tried again
-inline constexpr std::size_t processes_judged = 10'000;  // by `assent doctor`; it does not look at more
+inline constexpr std::size_t network_threads = 20'000;         // looked at in a second; of more no namespace is left again
+inline constexpr auto network_unused = 5s;                     // without a process of an agent; then it is left
+inline constexpr auto network_refused = 5s;                    // before one that could not be listened in is tried again
+inline constexpr std::size_t processes_judged = 10'000;        // by `assent doctor`; it does not look at more
 
 // Lookups of names. What has no room is answered with SERVFAIL, unless it says otherwise.
 inline constexpr std::size_t dns_records = 256;        // of one answer; the names of a longer one are not learned
@@ -114,15 +116,15 @@ inline constexpr std::size_t dns_outstanding = 512;    // questions that wait fo
 inline constexpr std::size_t dns_outstanding_per_agent = 64;
 inline constexpr std::size_t dns_clients = 256;  // connections; one more is closed
 inline constexpr std::size_t dns_clients_per_agent = 16;
-inline constexpr std::size_t dns_client_outstanding = 16;      // questions of one connection; then it is not read
-inline constexpr std::size_t dns_client_output = 256 * KiB;    // answers that a connection does not read; then it is not read
-inline constexpr std::size_t dns_queries_per_second = 5'000;   // of one agent; more are dropped, and counted
-inline constexpr int dns_receive_buffer = 1 * MiB;             // of each port; full: the kernel drops, and agents ask again
-inline constexpr std::size_t dns_agents = 4'096;               // whose names and budgets are kept; of more nothing is passed on
-inline constexpr std::size_t dns_names_per_agent = 20'000;     // in an hour, the most that settings may say
-inline constexpr std::size_t dns_resolvers = 8;                // more of the host's are not asked
-inline constexpr auto dns_attempt_timeout = 1500ms;            // for one resolver to answer; then the next one is asked
-inline constexpr auto dns_timeout = 4500ms;                    // for any of them; glibc asks again after 5 s
+inline constexpr std::size_t dns_client_outstanding = 16;     // questions of one connection; then it is not read
+inline constexpr std::size_t dns_client_output = 256 * KiB;   // answers that a connection does not read; then it is not read
+inline constexpr std::size_t dns_queries_per_second = 5'000;  // of one agent; more are dropped, and counted
+inline constexpr int dns_receive_buffer = 1 * MiB;            // of each port; full: the kernel drops, and agents ask again
+inline constexpr std::size_t dns_agents = 4'096;            // whose names and budgets are kept; of more nothing is passed on
+inline constexpr std::size_t dns_names_per_agent = 20'000;  // in an hour, the most that settings may say
+inline constexpr std::size_t dns_resolvers = 8;             // more of the host's are not asked
+inline constexpr auto dns_attempt_timeout = 1500ms;         // for one resolver to answer; then the next one is asked
+inline constexpr auto dns_timeout = 4500ms;                 // for any of them; glibc asks again after 5 s
 inline constexpr auto dns_client_idle_timeout = 15s;
 inline constexpr std::size_t learned_names = 4'096;            // of the daemon's own look-ups
 inline constexpr std::size_t learned_names_per_agent = 1'024;  // the one that expires first goes
@@ -133,17 +135,25 @@ inline constexpr std::size_t policy_file_size = 4 * MiB;
 inline constexpr std::size_t policy_files = 1'000;
 inline constexpr std::size_t yaml_depth = 64;
 inline constexpr std::size_t policy_mistakes = 500;  // shown of one load; the rest is dropped
-inline constexpr std::size_t secret_size = 4 * KiB;   // a password file
+inline constexpr std::size_t secret_size = 4 * KiB;  // a password file
 
 static_assert(output_low_water < output_high_water && output_high_water < output_maximum);
 static_assert(message_size < output_maximum);
 static_assert(statement_size < message_size);
 static_assert(hold_shown_size < control_message);
-static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes, "a command's record fits its lane");
+static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes,
+              "a command's record fits its lane");
 static_assert(first_bytes_timeout < startup_timeout);
 static_assert(dns_attempt_timeout < dns_timeout);
 static_assert(dns_outstanding_per_agent < dns_outstanding && dns_clients_per_agent < dns_clients);
 static_assert(records_kept_of_refusals < records_kept);
 static_assert(record_body_policy < record_frame && record_members * 2 < record_frame);
+
+// An upgrade of the daemon.
+inline constexpr auto upgrade_drain = 30s;          // for sessions that are open when it begins
+inline constexpr auto upgrade_drain_maximum = 1h;   // that may be asked for
+inline constexpr auto upgrade_pause = 2s;           // for sessions that came during the drain, while nothing is accepted
+inline constexpr auto upgrade_check_timeout = 30s;  // for the new program to read the settings and try the kernel
+inline constexpr std::size_t handed_over_sockets = 16 * 1024;
 
 }  // namespace assent::limits

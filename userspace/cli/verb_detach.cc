@@ -35,14 +35,16 @@ Result<std::vector<std::string>> detach_alone(const policy::Settings& settings, 
 }
 
 void detach(Context& context, const std::string& reason) {
-    if (::geteuid() != 0) return context.print_error({Errc::denied, "only root detaches: run it as root, by sudo for instance"});
+    if (::geteuid() != 0)
+        return context.print_error({Errc::denied, "only root detaches: run it as root, by sudo for instance"});
     if (const auto socket = context.control_socket(); socket) {
         const auto answer = control::ask(*socket, {{"verb", "detach"}, {"reason", reason}});
         if (answer) {
             print_removed(context, answer->value("removed", std::vector<std::string>{}), true);
             return;
         }
-        // A daemon that answers and refuses is not gone around, except when it cannot write records: the note stands in for one.
+        // A daemon that answers and refuses is not gone around, except when it cannot write records: the note stands in for
+        // one.
         if (answer.error().code != Errc::unavailable) return context.print_error(answer.error());
     }
     // The way out works with broken settings too.

@@ -115,9 +115,10 @@ void print_report(const record::VerifyReport& report) {
         fields.add("intact", fmt::format("{} records", report.records));
         fields.add("origin", report.origin);
         fields.add("root", report.root);
-        fields.add("checked", fmt::format("segments: {}, checkpoints: {}, bodies: {}{}", report.segments, report.checkpoints,
-                                          report.bodies,
-                                          report.erased_bodies == 0 ? "" : fmt::format(" ({} erased)", report.erased_bodies)));
+        fields.add(
+            "checked",
+            fmt::format("segments: {}, checkpoints: {}, bodies: {}{}", report.segments, report.checkpoints, report.bodies,
+                        report.erased_bodies == 0 ? "" : fmt::format(" ({} erased)", report.erased_bodies)));
         std::fputs(fields.to_text(terminal_width()).c_str(), stdout);
     }
     for (const auto& note : report.notes) std::printf("note: %s\n", shown_text(note).c_str());

@@ -81,7 +81,9 @@ void add_names(approve::Person& person) {
     passwd* found = nullptr;
     // sudo keeps who logged in. Anybody else's login uid is their word alone: a process that has none may write itself one.
     const bool is_known_to_root = person.uid == 0 && person.login_uid != no_login;
-    if (::getpwuid_r(is_known_to_root ? person.login_uid : person.uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return;
+    if (::getpwuid_r(is_known_to_root ? person.login_uid : person.uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr)
+        return;
     person.name = found->pw_name;
     std::vector<gid_t> groups(64);
     int count = static_cast<int>(groups.size());

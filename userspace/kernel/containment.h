@@ -32,9 +32,9 @@ struct Containment {
 // `has_guard`: the kernel runs the programs of BPF LSM. Reads /proc of an agent that is root.
 [[nodiscard]] Containment judge_containment(const model::Agent& agent, bool has_guard, const Accepted& accepted);
 
-// What an agent as root would use to get free is closed to this process: all file systems are read-only (ProtectSystem=strict),
-// /proc/sys (ProtectKernelTunables) and cgroups (ProtectControlGroups) as well, and disks are not in its /dev
-// (PrivateDevices). `mounts` as in /proc/PID/mountinfo.
+// What an agent as root would use to get free is closed to this process: all file systems are read-only
+// (ProtectSystem=strict), /proc/sys (ProtectKernelTunables) and cgroups (ProtectControlGroups) as well, and disks are not in
+// its /dev (PrivateDevices). `mounts` as in /proc/PID/mountinfo.
 [[nodiscard]] bool is_host_read_only(std::string_view mounts);
 
 // uid, capabilities and the like of a running process, as far as judge_containment needs them. Errc::not_found.

@@ -15,8 +15,8 @@
 
 namespace assent::kernel {
 
-// Makes the map hold these and no others; one that stays is never missing meanwhile. `what` is for the error's text. Keys have
-// no padding that is not zero.
+// Makes the map hold these and no others; one that stays is never missing meanwhile. `what` is for the error's text. Keys
+// have no padding that is not zero.
 template <typename Key, typename Value>
 [[nodiscard]] Result<> replace_contents(int map, const std::vector<std::pair<Key, Value>>& wanted, std::string_view what) {
     for (const auto& [key, value] : wanted)

@@ -146,7 +146,8 @@ std::vector<Trial> run_trials(const TrialGround& ground, bool is_run, bool is_ro
     // These cgroup hooks do not see: `assent run` refuses them by seccomp, BPF LSM where it is; else a unit
     // needs RestrictAddressFamilies.
     for (const auto* kind = around_other_kinds; kind->name != nullptr; ++kind)
-        out.push_back(try_socket(trial(kind->name, kind->what, is_run || has_guard), kind->domain, kind->type, kind->protocol));
+        out.push_back(
+            try_socket(trial(kind->name, kind->what, is_run || has_guard), kind->domain, kind->type, kind->protocol));
     out.push_back(try_io_uring(trial("io_uring", "io_uring", is_run)));
     out.push_back(try_bpf(trial("bpf", "bpf()", !is_root || has_guard)));
     out.push_back(

@@ -97,8 +97,8 @@ public:
     // The same of a connection that came to a proxy's socket of set_unix_rules(), which stands for `asked_for`.
     // Errc::denied: its process has ended, or is not governed.
     [[nodiscard]] virtual Result<Origin> unix_origin_of(int accepted_descriptor, const std::string& asked_for) const = 0;
-    // Replaces the rules; every other name is refused with an event, or passed. Where has_unix() is false the programs of the
-    // security module do it, if there are any, and refuse what should be redirected. Thread: any.
+    // Replaces the rules; every other name is refused with an event, or passed. Where has_unix() is false the programs of
+    // the security module do it, if there are any, and refuse what should be redirected. Thread: any.
     [[nodiscard]] virtual Result<> set_unix_rules(const std::vector<UnixRule>& rules, bool others_pass) = 0;
     // This kernel can redirect unix sockets (Linux 6.7).
     [[nodiscard]] virtual bool has_unix() const = 0;

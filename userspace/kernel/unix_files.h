@@ -10,8 +10,8 @@
 
 namespace assent::kernel {
 
-// The passed ones of `rules` as they are now: a path that nobody is at is left out, since a socket that is made there later is
-// another file. Look again every few seconds.
+// The passed ones of `rules` as they are now: a path that nobody is at is left out, since a socket that is made there later
+// is another file. Look again every few seconds.
 [[nodiscard]] std::vector<std::pair<assent_unix_key, std::uint32_t>> unix_files(const std::vector<UnixRule>& rules);
 
 }  // namespace assent::kernel

@@ -6,7 +6,8 @@
 namespace assent::model {
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"waiting", "approved", "used", "denied", "expired", "cancelled", "revoked"};
+constexpr std::array<std::string_view, 7> names = {"waiting", "approved",  "used",   "denied",
+                                                   "expired", "cancelled", "revoked"};
 
 }  // namespace
 

@@ -21,7 +21,7 @@ enum class HoldState : std::uint8_t { waiting = 0, approved, used, denied, expir
 // One approval that a hold needs, as the policy said when the hold was opened.
 struct HoldApproval {
     std::string name;
-    std::vector<std::string> users;   // who may answer
+    std::vector<std::string> users;  // who may answer
     std::vector<std::string> groups;
     bool operator==(const HoldApproval&) const = default;
 };
@@ -33,7 +33,7 @@ struct HoldApproval {
 struct HoldRequest {
     Digest digest{};
     std::string session;
-    std::string agent;    // name
+    std::string agent;  // name
     std::vector<std::string> agent_sets;
     std::uint64_t cgroup_id = 0;
     std::uint32_t agent_uid = 0;

@@ -23,7 +23,7 @@ inline constexpr const char* redacted_text = "[redacted]";
 
 // One output column of one statement.
 struct ColumnMask {
-    MaskMethod method;           // none: passed as it is
+    MaskMethod method;               // none: passed as it is
     std::vector<std::string> masks;  // names of the masks, for the record
     bool operator==(const ColumnMask&) const = default;
 };

@@ -6,8 +6,9 @@ namespace assent::model {
 namespace {
 
 constexpr std::array<std::string_view, operation_count> names = {
-    "unknown", "connect", "read",    "insert",   "update",  "delete",      "truncate",    "create", "alter",  "drop",     "grant",
-    "import",  "export",  "execute", "external", "session", "transaction", "maintenance", "lock",   "notify", "replicate"};
+    "unknown",  "connect", "read",        "insert",      "update", "delete", "truncate",
+    "create",   "alter",   "drop",        "grant",       "import", "export", "execute",
+    "external", "session", "transaction", "maintenance", "lock",   "notify", "replicate"};
 
 OperationSet set_of(std::initializer_list<Operation> operations) {
     OperationSet set;

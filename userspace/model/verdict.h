@@ -24,8 +24,8 @@ struct EffectVerdict {
 
 struct Verdict {
     Decision decision = Decision::deny;
-    std::vector<std::string> rules;      // those that said so; empty: no rule covers the command
-    std::string message;                 // for the agent: the rule's, or what is not covered
+    std::vector<std::string> rules;  // those that said so; empty: no rule covers the command
+    std::string message;             // for the agent: the rule's, or what is not covered
     std::vector<EffectVerdict> effects;
     std::vector<std::string> approvals;  // names of the approvals a hold needs, all of them
     std::vector<std::string> masks;      // names of masks that the result would take

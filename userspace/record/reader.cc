@@ -13,8 +13,8 @@
 namespace assent::record {
 namespace {
 
-// When a segment's first record was made; nothing when it cannot be read. The header says a time as well, but nothing confirms
-// that one, and somebody could have later segments hide earlier ones by it.
+// When a segment's first record was made; nothing when it cannot be read. The header says a time as well, but nothing
+// confirms that one, and somebody could have later segments hide earlier ones by it.
 std::optional<WallTime> begin_of(const std::filesystem::path& folder, const SegmentName& name) {
     auto reader = SegmentReader::open(folder / segment_file(name.first));
     if (!reader) return std::nullopt;

@@ -58,7 +58,7 @@ private:
     std::filesystem::path folder_;
     ReadOptions options_;
     std::vector<SegmentName> segments_;
-    std::size_t next_ = 0;  // of segments_
+    std::size_t next_ = 0;            // of segments_
     std::uint64_t record_begin_ = 0;  // in the segment of reader_: where the record begins that is not whole yet
     std::optional<SegmentReader> reader_;
     std::string body_bytes_;

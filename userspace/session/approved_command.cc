@@ -1,8 +1,8 @@
 #include "session/approved_command.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "wire/postgres/binary_value.h"
 
@@ -18,7 +18,8 @@ public:
         return *this;
     }
     Framed& number(std::uint64_t value) {
-        for (int shift = 56; shift >= 0; shift -= 8) bytes_.push_back(static_cast<std::byte>(value >> static_cast<unsigned>(shift)));
+        for (int shift = 56; shift >= 0; shift -= 8)
+            bytes_.push_back(static_cast<std::byte>(value >> static_cast<unsigned>(shift)));
         return *this;
     }
     [[nodiscard]] Digest digest() const { return sha256(bytes_); }

@@ -31,7 +31,8 @@ struct Place {
 
 // The request for reviewers; the shortest wait and deadline of the approvals that the verdict needs.
 [[nodiscard]] Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command,
-                                                      std::string_view text, const Judged& judged, const policy::Policy& policy);
+                                                      std::string_view text, const Judged& judged,
+                                                      const policy::Policy& policy);
 
 // May the command wait although its transaction has written: every approval says so.
 [[nodiscard]] bool may_wait_in_transaction(const Judged& judged, const policy::Policy& policy);

@@ -1,5 +1,5 @@
-// What the sessions of one thread share: parse trees, so that a statement that comes again is not parsed again, whether it is the
-// very text or one that differs in its constants (sql/shape.h).
+// What the sessions of one thread share: parse trees, so that a statement that comes again is not parsed again, whether it
+// is the very text or one that differs in its constants (sql/shape.h).
 #pragma once
 
 #include <list>

@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::size_t judged_entries = 256;  // a session; when full all are judged again
 
-// Nothing may come between BEGIN and SET TRANSACTION, and neither they nor their like need a name. It only spares a question.
+// Nothing may come between BEGIN and SET TRANSACTION, and neither they nor their like need a name. It only spares a
+// question.
 bool steps_or_sets(std::string_view text) {
-    static constexpr std::array<std::string_view, 9> words = {"begin",     "start",   "set",   "commit", "end",
+    static constexpr std::array<std::string_view, 9> words = {"begin",     "start",   "set",   "commit",  "end",
                                                               "savepoint", "release", "abort", "rollback"};
     return std::ranges::any_of(words, [&](std::string_view word) {
         return text.size() >= word.size() && std::ranges::equal(text.substr(0, word.size()), word, [](char a, char b) {
@@ -54,8 +55,8 @@ void append_effects(std::string& out, const model::Verdict& verdict) {
 bool is_undone_by_rollback(const sql::Analysis& analysis) {
     using enum model::Operation;
     return std::ranges::all_of(analysis.effects, [](const model::Effect& effect) {
-        return effect.operation == read || effect.operation == insert || effect.operation == update || effect.operation == remove ||
-               effect.operation == import_rows || effect.operation == lock;
+        return effect.operation == read || effect.operation == insert || effect.operation == update ||
+               effect.operation == remove || effect.operation == import_rows || effect.operation == lock;
     });
 }
 
@@ -68,8 +69,10 @@ std::vector<std::optional<std::string>> text_values(std::span<const wire::Parame
     std::vector<std::optional<std::string>> values;
     values.reserve(parameters.size());
     for (const wire::Parameter& parameter : parameters) {
-        if (parameter.is_null) values.emplace_back(std::nullopt);
-        else values.emplace_back(std::string(as_text(parameter.value)));
+        if (parameter.is_null)
+            values.emplace_back(std::nullopt);
+        else
+            values.emplace_back(std::string(as_text(parameter.value)));
     }
     return values;
 }
@@ -104,12 +107,14 @@ void Judge::transaction_ended() {
 
 std::string Judge::stricter_now(const Judged& opened, std::string_view text) const {
     if (opened.policy_revision == policy_->revision() && opened.verdict.is_cacheable) return {};
-    if (opened.analysis_generation != analysis_generation_) return "the policy has changed what is masked since it was opened; open it again";
+    if (opened.analysis_generation != analysis_generation_)
+        return "the policy has changed what is masked since it was opened; open it again";
     const model::Verdict again = scope_->judge({opened.analysis.effects, opened.analysis.functions, text, clock_.wall()});
-    const bool was_masked = !opened.verdict.is_observed || (opened.analysis.masks.empty() && opened.analysis.mask_denial.empty());
+    const bool was_masked =
+        !opened.verdict.is_observed || (opened.analysis.masks.empty() && opened.analysis.mask_denial.empty());
     const bool may_go_on = again.enforced() == model::Decision::allow ||
-                           (opened.verdict.enforced() == model::Decision::hold && again.enforced() == model::Decision::hold &&
-                            again.approvals == opened.verdict.approvals);
+                           (opened.verdict.enforced() == model::Decision::hold &&
+                            again.enforced() == model::Decision::hold && again.approvals == opened.verdict.approvals);
     if (may_go_on && (again.is_observed || was_masked)) return {};
     if (may_go_on) return "the policy masks what was only observed when it was opened; open it again";
     return "the policy has changed since it was opened: " + again.message;
@@ -151,7 +156,8 @@ std::shared_ptr<const Judged> Judge::judge(const std::shared_ptr<const sql::Pars
         const Judged& known = *found->second;
         // Bound values matter only where a mask's own output might be written back.
         const bool needs_values = !parameters.empty() && known.analysis.writes && scope_->has_masks();
-        const bool is_shared = parsed->has_lent_tree && !known.analysis.depends_on_constants && !known.verdict.depends_on_text;
+        const bool is_shared =
+            parsed->has_lent_tree && !known.analysis.depends_on_constants && !known.verdict.depends_on_text;
         const bool is_of_this_text = known.first == parsed || is_shared;
         if (known.verdict.is_cacheable && !needs_values && is_of_this_text) return found->second;
     }
@@ -227,8 +233,9 @@ void Judge::finish(Judged& judged, std::string_view text) const {
             masks.push_back(facts.masks);
             is_plain = is_plain && facts.masks.is_plain();
         }
-        const bool has_copy = std::ranges::any_of(
-            analysis.statements, [](const sql::StatementFacts& facts) { return facts.copy.format != model::CopyFormat::none; });
+        const bool has_copy = std::ranges::any_of(analysis.statements, [](const sql::StatementFacts& facts) {
+            return facts.copy.format != model::CopyFormat::none;
+        });
         if (!is_plain && has_copy) {
             std::vector<model::CopyLayout> copies;
             for (const sql::StatementFacts& facts : analysis.statements) copies.push_back(facts.copy);
@@ -236,8 +243,9 @@ void Judge::finish(Judged& judged, std::string_view text) const {
         }
         if (!is_plain) judged.masks = std::make_shared<const std::vector<model::ResultMasks>>(std::move(masks));
     }
-    judged.has_transaction_step = std::ranges::any_of(
-        analysis.statements, [](const sql::StatementFacts& facts) { return facts.transaction != sql::TransactionStep::none; });
+    judged.has_transaction_step = std::ranges::any_of(analysis.statements, [](const sql::StatementFacts& facts) {
+        return facts.transaction != sql::TransactionStep::none;
+    });
     judged.is_plain_write = analysis.writes && !judged.has_transaction_step && is_undone_by_rollback(analysis);
 
     const model::Verdict& verdict = judged.verdict;

@@ -74,7 +74,8 @@ public:
 
 private:
     [[nodiscard]] std::shared_ptr<const Judged> make(const std::shared_ptr<const sql::Parsed>& parsed,
-                                                     std::span<const wire::Parameter> parameters, bool has_known_lexing) const;
+                                                     std::span<const wire::Parameter> parameters,
+                                                     bool has_known_lexing) const;
     void finish(Judged& judged, std::string_view text) const;
 
     std::shared_ptr<Cache> cache_;

@@ -11,9 +11,7 @@ namespace assent::session {
 
 class LastCommands {
 public:
-    void add(std::string_view text) {
-        texts_[count_++ % texts_.size()].assign(text.substr(0, shown_size));
-    }
+    void add(std::string_view text) { texts_[count_++ % texts_.size()].assign(text.substr(0, shown_size)); }
     // The oldest first.
     [[nodiscard]] std::vector<std::string> list() const {
         std::vector<std::string> out;

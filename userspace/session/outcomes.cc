@@ -9,14 +9,14 @@ namespace assent::session {
 namespace {
 
 // Encodings in which every byte below 0x80 is that character, so that the parser and the server read the same text.
-bool is_safe_encoding(std::string_view name) {
-    return name == "UTF8" || name == "SQL_ASCII";
-}
+bool is_safe_encoding(std::string_view name) { return name == "UTF8" || name == "SQL_ASCII"; }
 
 bool changes_shared_names(const sql::Analysis& analysis) {
     using enum model::Operation;
     for (const model::Effect& effect : analysis.effects) {
-        if (effect.operation == create || effect.operation == alter || effect.operation == drop || effect.operation == unknown) return true;
+        if (effect.operation == create || effect.operation == alter || effect.operation == drop ||
+            effect.operation == unknown)
+            return true;
     }
     return false;
 }
@@ -99,7 +99,8 @@ void SessionImpl::remember(const Running& running) {
 
 void SessionImpl::transaction_status(char status) {
     status_ = status;
-    has_stepped_ = running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
+    has_stepped_ = running_.any(
+        [](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
         judge_.transaction_ended();

@@ -30,7 +30,8 @@ wire::Refusal denied_by_policy(const model::Verdict& verdict) {
 
 wire::Refusal denied_in_transaction(const model::Verdict& verdict) {
     wire::Refusal out;
-    out.message = "assent denied this command: it needs approval, and this transaction has already written, so it cannot wait";
+    out.message =
+        "assent denied this command: it needs approval, and this transaction has already written, so it cannot wait";
     out.detail = fmt::format("cause=rule {} retry=later", rules_word(verdict));
     out.hint = "Roll back, and send this command first in its transaction or on its own; it will then be held for approval.";
     return out;

@@ -1,7 +1,7 @@
 // Decides on commands: names first, then the verdict, then people, then the record; only then is a command forwarded.
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "base/json_writer.h"
 #include "base/limits.h"
@@ -24,12 +24,18 @@ Ruling action(Action which) {
 
 std::string_view name_of(CommandKind kind) {
     switch (kind) {
-        case CommandKind::startup: return "startup";
-        case CommandKind::query: return "query";
-        case CommandKind::parse: return "parse";
-        case CommandKind::bind: return "bind";
-        case CommandKind::execute: return "execute";
-        case CommandKind::function_call: return "function_call";
+        case CommandKind::startup:
+            return "startup";
+        case CommandKind::query:
+            return "query";
+        case CommandKind::parse:
+            return "parse";
+        case CommandKind::bind:
+            return "bind";
+        case CommandKind::execute:
+            return "execute";
+        case CommandKind::function_call:
+            return "function_call";
     }
     return "unknown";
 }
@@ -43,8 +49,8 @@ bool is_ascii(std::string_view text) {
 }
 
 // Where an ASCII byte may be a part of another character, fields cannot be told apart by their delimiter.
-std::shared_ptr<const std::vector<model::CopyLayout>> readable(const std::shared_ptr<const std::vector<model::CopyLayout>>& copies,
-                                                               bool has_safe_encoding) {
+std::shared_ptr<const std::vector<model::CopyLayout>> readable(
+    const std::shared_ptr<const std::vector<model::CopyLayout>>& copies, bool has_safe_encoding) {
     if (copies == nullptr || has_safe_encoding || std::ranges::all_of(*copies, &model::CopyLayout::is_plain)) return copies;
     return nullptr;
 }
@@ -68,10 +74,13 @@ wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
         pending_->id = command.id;
     }
     switch (pending_->stage) {
-        case Pending::Stage::fresh: return command.kind == CommandKind::startup ? rule_startup(command) : rule_fresh(command);
+        case Pending::Stage::fresh:
+            return command.kind == CommandKind::startup ? rule_startup(command) : rule_fresh(command);
         case Pending::Stage::holding:
-        case Pending::Stage::using_hold: return rule_held(command);
-        case Pending::Stage::recording: return rule_recorded(command);
+        case Pending::Stage::using_hold:
+            return rule_held(command);
+        case Pending::Stage::recording:
+            return rule_recorded(command);
     }
     return refuse(command, denied_by_records());
 }
@@ -82,8 +91,8 @@ void SessionImpl::make_scope(std::string_view database) {
 }
 
 Place SessionImpl::place() const {
-    return {&flow_.agent, flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view(), database_, user_,
-            &judge_.catalog()};
+    return {&flow_.agent, flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view(), database_,
+            user_, &judge_.catalog()};
 }
 
 wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
@@ -91,7 +100,7 @@ wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
         database_ = command.database;
         user_ = flow_.credential.has_value() ? flow_.credential->user : std::string(command.user);
         make_scope(database_);
-        const std::string object = !database_.empty()          ? database_
+        const std::string object = !database_.empty()         ? database_
                                    : flow_.target.has_value() ? flow_.target->name
                                                               : flow_.asked_for.to_text();
         std::vector<model::Effect> effects;
@@ -153,13 +162,15 @@ bool SessionImpl::has_known_lexing(std::string_view text) const {
     if (is_plain) return true;
     if (!has_safe_encoding_ && !is_ascii(text)) return false;
     // Something on its way may change it before this text is read.
-    return !running_.any([](const Running& one) { return one.judged != nullptr && !one.is_refused && changes_lexing(one.judged->analysis); });
+    return !running_.any(
+        [](const Running& one) { return one.judged != nullptr && !one.is_refused && changes_lexing(one.judged->analysis); });
 }
 
 std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& command) {
     if (command.kind == CommandKind::startup) return pending_->judged;
     if (command.kind == CommandKind::function_call) {
-        return judge_.judge_effects(sql::function_call_effects(command.function_oid), fmt::format("function {}", command.function_oid));
+        return judge_.judge_effects(sql::function_call_effects(command.function_oid),
+                                    fmt::format("function {}", command.function_oid));
     }
     // A Bind is read again: what its statement is may have become certain meanwhile.
     std::shared_ptr<const sql::Parsed>& parsed = pending_->parsed;
@@ -253,7 +264,8 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
     if (!pending.hold_error.empty()) return refuse(command, cannot_hold(pending.hold_error, judged->verdict));
     if (pending.stage == Pending::Stage::using_hold) {
         if (!pending.hold_was_free.has_value()) return action(Action::wait);
-        if (!*pending.hold_was_free) return refuse(command, cannot_hold("its approval has been used by another connection", judged->verdict));
+        if (!*pending.hold_was_free)
+            return refuse(command, cannot_hold("its approval has been used by another connection", judged->verdict));
         return release(command);
     }
     if (pending.is_cancelled) {
@@ -267,7 +279,8 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
         leave_hold(false);
         return refuse(command, still_waiting(*pending.hold, judged->verdict));
     }
-    if (pending.hold->state != model::HoldState::approved) return refuse(command, denied_by_hold(*pending.hold, judged->verdict));
+    if (pending.hold->state != model::HoldState::approved)
+        return refuse(command, denied_by_hold(*pending.hold, judged->verdict));
     // Approved: judged again under the policy in force, and it must still be the very command that was approved.
     const auto again = judge_anew(command);
     if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
@@ -277,8 +290,9 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
     if (again->verdict.enforced() == model::Decision::hold) {
         const auto wanted = hold_request(place(), command, shown_text_of(command), *again, *policy_);
         if (!wanted.has_value() || !model::covers(pending.approvals, wanted->approvals))
-            return refuse(command, cannot_hold("the rules have changed meanwhile, and others have to approve it now; send it again",
-                                               again->verdict));
+            return refuse(command,
+                          cannot_hold("the rules have changed meanwhile, and others have to approve it now; send it again",
+                                      again->verdict));
     }
     pending.judged = again;
     pending.stage = Pending::Stage::using_hold;
@@ -288,8 +302,12 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
 
 wire::Ruling SessionImpl::release(const wire::CommandSeen& command) {
     std::string members;
-    JsonWriter(members).member("event", "released").member("command", command.id).member("hold", pending_->hold->id)
-        .member("by", pending_->hold->decided_by).member("policy_revision", policy_->revision());
+    JsonWriter(members)
+        .member("event", "released")
+        .member("command", command.id)
+        .member("hold", pending_->hold->id)
+        .member("by", pending_->hold->decided_by)
+        .member("policy_revision", policy_->revision());
     const auto ticket = recorder_.append(model::record_type::flow_event, members, {}, true);
     if (!ticket.has_value()) return refuse(command, denied_by_records());
     pending_->ticket = *ticket;
@@ -307,7 +325,8 @@ wire::Ruling SessionImpl::record_and_forward(const wire::CommandSeen& command) {
 
 wire::Ruling SessionImpl::rule_recorded(const wire::CommandSeen& command) {
     if (recorder_.is_durable(pending_->ticket)) {
-        const std::string why = command.kind == CommandKind::startup ? "" : judge_.stricter_now(*pending_->judged, shown_text_of(command));
+        const std::string why =
+            command.kind == CommandKind::startup ? "" : judge_.stricter_now(*pending_->judged, shown_text_of(command));
         if (why.empty()) return forward(command);
         model::Verdict verdict;  // the policy was reloaded while the disk was waited for
         verdict.message = why;
@@ -347,7 +366,8 @@ std::optional<wire::Ruling> SessionImpl::record_command(const wire::CommandSeen&
         write_parameters(parameters, command.parameters, judged);
         bodies.at(body_count++) = {"parameters", as_bytes(parameters)};
     }
-    const auto ticket = recorder_.append(model::record_type::command, members, std::span(bodies).first(body_count), is_urgent);
+    const auto ticket =
+        recorder_.append(model::record_type::command, members, std::span(bodies).first(body_count), is_urgent);
     if (!ticket.has_value()) {
         if (ticket.error().code == Errc::limit) return action(Action::wait);  // records_moved() asks again
         return refuse(command, denied_by_records());
@@ -402,7 +422,9 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
             out.forgets_names = true;
         }
         if (command.kind == CommandKind::bind) {
-            statements.portal_bound(command.portal_name, analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks, judged);
+            statements.portal_bound(command.portal_name,
+                                    analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks,
+                                    judged);
         }
         if (analysis.may_change_names) {
             has_changed_names_ = true;
@@ -443,7 +465,10 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     const Running* running = running_.find(command.id);
     const bool is_bound_here = running != nullptr && running->judged != nullptr && !running->is_refused;
     // A portal that was opened under an older policy: the more restrictive of the two verdicts wins.
-    const std::string why = is_bound_here ? judge_.stricter_now(*running->judged, running->parsed != nullptr ? std::string_view(running->parsed->text) : "") : judge_.stricter_now(command.portal_name);
+    const std::string why =
+        is_bound_here ? judge_.stricter_now(*running->judged,
+                                            running->parsed != nullptr ? std::string_view(running->parsed->text) : "")
+                      : judge_.stricter_now(command.portal_name);
     if (!why.empty()) {
         model::Verdict verdict;
         verdict.message = why;
@@ -480,7 +505,8 @@ std::string_view SessionImpl::recorded_text(std::string_view text, const sql::Pa
     return changed;
 }
 
-void SessionImpl::write_parameters(std::string& out, std::span<const wire::Parameter> parameters, const Judged& judged) const {
+void SessionImpl::write_parameters(std::string& out, std::span<const wire::Parameter> parameters,
+                                   const Judged& judged) const {
     const bool is_hidden = sql::touches_masked(judged.analysis);
     out = "[";
     for (const wire::Parameter& parameter : parameters) {

@@ -16,7 +16,7 @@ struct Running {
     wire::CommandId id = 0;
     wire::CommandKind kind = wire::CommandKind::query;
     std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL
-    std::shared_ptr<const Judged> judged;  // null: could not be judged (records were not available)
+    std::shared_ptr<const Judged> judged;       // null: could not be judged (records were not available)
     Moment started{};
     bool is_recorded = false;
     bool is_refused = false;
@@ -61,7 +61,8 @@ public:
 private:
     [[nodiscard]] std::vector<Running>::iterator begin() { return commands_.begin() + static_cast<std::ptrdiff_t>(first_); }
     [[nodiscard]] std::vector<Running>::iterator position(wire::CommandId id) {
-        return std::lower_bound(begin(), commands_.end(), id, [](const Running& one, wire::CommandId wanted) { return one.id < wanted; });
+        return std::lower_bound(begin(), commands_.end(), id,
+                                [](const Running& one, wire::CommandId wanted) { return one.id < wanted; });
     }
 
     std::vector<Running> commands_;  // sorted by id; those before first_ have ended

@@ -183,7 +183,8 @@ void SessionImpl::tick() {
         adapter_->terminate(ended("assent", "the session did not start in time"));
         return;
     }
-    if (pending_.has_value() && pending_->stage == Pending::Stage::holding && now >= pending_->wait_until) adapter_->proceed();
+    if (pending_.has_value() && pending_->stage == Pending::Stage::holding && now >= pending_->wait_until)
+        adapter_->proceed();
     if (!is_over_) set_wake();
 }
 
@@ -213,7 +214,11 @@ std::string SessionImpl::describe() const {
     writer.member("address", flow_.asked_for.to_text()).member("database", database_).member("user", user_);
     writer.member("commands", command_count_).member("bytes_in", bytes_from_agent_).member("bytes_out", bytes_from_target_);
     const bool is_held = pending_.has_value() && pending_->stage == Pending::Stage::holding;
-    writer.member("state", is_over_ ? "closing" : is_held ? "held" : !is_authenticated_ ? "starting" : running_.size() > 0 ? "running" : "idle");
+    writer.member("state", is_over_              ? "closing"
+                           : is_held             ? "held"
+                           : !is_authenticated_  ? "starting"
+                           : running_.size() > 0 ? "running"
+                                                 : "idle");
     if (is_held && pending_->hold.has_value()) writer.member("hold", pending_->hold->id);
     return out;
 }
@@ -254,7 +259,8 @@ void SessionImpl::finish(std::string_view why, bool is_violation) {
     JsonWriter writer(members);
     writer.member("why", why).member("violation", is_violation).member("commands", command_count_);
     writer.member("bytes_in", bytes_from_agent_).member("bytes_out", bytes_from_target_);
-    writer.member("duration_us", std::chrono::duration_cast<std::chrono::microseconds>(ports_.clock().now() - opened_).count());
+    writer.member("duration_us",
+                  std::chrono::duration_cast<std::chrono::microseconds>(ports_.clock().now() - opened_).count());
     recorder_.tell(model::record_type::flow_closed, members);
     ports_.wake_at(Moment::max());
     ports_.close_all();
@@ -277,8 +283,6 @@ void SessionImpl::cancel_requested(std::uint32_t process, std::uint32_t secret) 
     ports_.cancel(process, secret);
 }
 
-void SessionImpl::authenticated(std::string_view method) {
-    tell_event("authenticated", method);
-}
+void SessionImpl::authenticated(std::string_view method) { tell_event("authenticated", method); }
 
 }  // namespace assent::session

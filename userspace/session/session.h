@@ -32,13 +32,13 @@ struct Flow {
     model::Agent agent;
     model::Endpoint asked_for;
     std::vector<std::string> kernel_lacks;  // what the host's kernel cannot hold agents with; recorded
-    std::optional<policy::Target> target;  // absent: unlisted, and the settings say what to do
+    std::optional<policy::Target> target;   // absent: unlisted, and the settings say what to do
     policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
     std::optional<Credential> credential;
     std::string credential_failure;  // why the target's credential cannot be had: the session is recorded and refused
-    bool offers_tls = false;  // assent has a certificate for the agent
-    Digest mask_key{};        // for `hash` and for the hashes of masked values in records
-    bool waits_for_reads = false;  // records.durability.reads: strict
+    bool offers_tls = false;         // assent has a certificate for the agent
+    Digest mask_key{};               // for `hash` and for the hashes of masked values in records
+    bool waits_for_reads = false;    // records.durability.reads: strict
 };
 
 class Session {
@@ -48,7 +48,7 @@ public:
     virtual void open() = 0;
     [[nodiscard]] virtual std::size_t received(Side side, Bytes bytes) = 0;  // how much was taken
     [[nodiscard]] virtual bool wants(Side side) const = 0;
-    virtual void closed(Side side) = 0;                     // FIN from that side
+    virtual void closed(Side side) = 0;                        // FIN from that side
     virtual void failed(Side side, std::string_view why) = 0;  // reset, timeout: it is gone
     virtual void target_connected() = 0;
     virtual void target_failed(std::string_view why) = 0;
@@ -72,6 +72,7 @@ public:
     [[nodiscard]] virtual model::KeptRecords leave_records() = 0;
 };
 
-[[nodiscard]] std::unique_ptr<Session> make_session(Flow flow, std::shared_ptr<const policy::Policy> policy, std::shared_ptr<Cache> cache, Ports& ports);
+[[nodiscard]] std::unique_ptr<Session> make_session(Flow flow, std::shared_ptr<const policy::Policy> policy,
+                                                    std::shared_ptr<Cache> cache, Ports& ports);
 
 }  // namespace assent::session

@@ -21,7 +21,7 @@ struct Pending {
     enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
     wire::CommandId id = 0;
     Stage stage = Stage::fresh;
-    unsigned asked = 0;  // questions put to the server for it
+    unsigned asked = 0;                         // questions put to the server for it
     std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
     std::shared_ptr<const Judged> judged;
     model::RecordTicket ticket = 0;
@@ -105,7 +105,8 @@ private:
     // Empty: recorded (or nothing to record); otherwise what to do instead.
     [[nodiscard]] std::optional<wire::Ruling> record_command(const wire::CommandSeen& command, bool is_urgent);
     void write_members(std::string& members, const wire::CommandSeen& command, const Judged& judged) const;
-    // The text, or what of it may be recorded, which is then in `changed`. `parsed` is null when it is not SQL, or not known.
+    // The text, or what of it may be recorded, which is then in `changed`. `parsed` is null when it is not SQL, or not
+    // known.
     [[nodiscard]] std::string_view recorded_text(std::string_view text, const sql::Parsed* parsed, const Judged& judged,
                                                  std::string& changed) const;
     void write_parameters(std::string& out, std::span<const wire::Parameter> parameters, const Judged& judged) const;

@@ -69,14 +69,16 @@ void Statements::apply(const sql::Analysis& analysis, bool is_error, const std::
 
 void Statements::check_size() {
     // Forgetting a name would let another statement be judged in its place: from here on no name is known.
-    if (statements_.size() > limits::prepared_statements || cursors_.size() > limits::prepared_statements) is_overfull_ = true;
+    if (statements_.size() > limits::prepared_statements || cursors_.size() > limits::prepared_statements)
+        is_overfull_ = true;
 }
 
 void Statements::statement_closed(std::string_view name) {
     if (const auto found = statements_.find(name); found != statements_.end()) statements_.erase(found);
 }
 
-void Statements::portal_bound(std::string_view name, const model::ResultMasks& masks, const std::shared_ptr<const Judged>& judged) {
+void Statements::portal_bound(std::string_view name, const model::ResultMasks& masks,
+                              const std::shared_ptr<const Judged>& judged) {
     // The server refuses to bind a portal that exists, and portals end with their transaction: after a second Bind of a name
     // it is not certain which one a FETCH would reach. The unnamed portal is always replaced.
     const Cursor cursor{masks, judged};

@@ -9,17 +9,10 @@ namespace {
 // Where the name of the thing stands, in the statements that have one of these.
 constexpr std::string_view list_keys[] = {"typeName",     "domainname", "defnames", "conversion_name", "opclassname",
                                           "opfamilyname", "dictname",   "cfgname",  "collname"};
-constexpr std::string_view text_keys[] = {"dbname",
-                                          "trigname",
-                                          "pubname",
-                                          "plname",
-                                          "amname",
+constexpr std::string_view text_keys[] = {"dbname",     "trigname", "pubname", "plname",         "amname",
                                           "extname",
-                                          
-                                          "servername", "fdwname",
-                                          "subname",
-                                          "tablespacename",
-                                          "orig_tablespacename",
+
+                                          "servername", "fdwname",  "subname", "tablespacename", "orig_tablespacename",
                                           "lang"};
 
 // "database" for CreatedbStmt: the word in front of names that have no schema.

@@ -24,13 +24,13 @@ struct Shape {
     std::string key;  // the text with a byte that no text with a shape contains in the place of each constant
     std::vector<Constant> constants;
 
-    // Reads the shape of `text` into this, reusing its memory. False: it has none, because no constant stands in it or a byte
-    // of it means something here.
+    // Reads the shape of `text` into this, reusing its memory. False: it has none, because no constant stands in it or a
+    // byte of it means something here.
     [[nodiscard]] bool read(std::string_view text);
 };
 
-// May `parsed`, whose text has this shape, lend its tree to every other text of the shape: it is one SELECT, INSERT, UPDATE or
-// DELETE, each of the constants is one in the grammar's eyes too, and collecting its names looked at none of them.
+// May `parsed`, whose text has this shape, lend its tree to every other text of the shape: it is one SELECT, INSERT, UPDATE
+// or DELETE, each of the constants is one in the grammar's eyes too, and collecting its names looked at none of them.
 [[nodiscard]] bool may_lend_tree(const Parsed& parsed, const Shape& shape);
 
 // Another text of the shape, with the tree that was lent. analyse() parses it after all where a constant matters.

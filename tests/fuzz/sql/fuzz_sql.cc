@@ -37,7 +37,8 @@ const sql::Catalog& catalog() {
 // Other constants in the same places.
 std::string with_other_constants(std::string_view key) {
     std::string out;
-    for (const char c : key) out += c == '\x01' ? std::string("70") : c == '\x02' ? std::string("'***1'") : std::string(1, c);
+    for (const char c : key)
+        out += c == '\x01' ? std::string("70") : c == '\x02' ? std::string("'***1'") : std::string(1, c);
     return out;
 }
 
@@ -48,7 +49,8 @@ void check_lending(std::string_view text, const sql::Parsed& parsed, const sql::
     const std::string other = with_other_constants(shape.key);
     const auto lent = sql::with_text(parsed, other);
     const auto own = sql::parse(other);
-    if (lent->relations != own->relations || lent->functions != own->functions || lent->failure != own->failure) std::abort();
+    if (lent->relations != own->relations || lent->functions != own->functions || lent->failure != own->failure)
+        std::abort();
     if (sql::analyse(*lent, environment) != sql::analyse(*own, environment)) std::abort();
 }
 

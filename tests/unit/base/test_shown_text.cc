@@ -24,7 +24,11 @@ TEST(ShownText, ManyLinesKeepsLayoutOnly) { EXPECT_EQ(shown_text("a\n\tb\r", Lin
 
 TEST(JsonWriter, WritesMembersThatParse) {
     std::string out;
-    JsonWriter(out).member("a", "q\"\\\n\xff").member("n", 42).member("b", true).strings("l", std::initializer_list<const char*>{"x", "y"});
+    JsonWriter(out)
+        .member("a", "q\"\\\n\xff")
+        .member("n", 42)
+        .member("b", true)
+        .strings("l", std::initializer_list<const char*>{"x", "y"});
     EXPECT_EQ(out, "\"a\":\"q\\\"\\\\\\u000a\xEF\xBF\xBD\",\"n\":42,\"b\":true,\"l\":[\"x\",\"y\"]");
 }
 

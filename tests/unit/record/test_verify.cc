@@ -304,10 +304,11 @@ TEST_F(VerifyTest, APruningThatNoCheckpointConfirmsIsSaidToBeOpen) {
     const auto records_before = check().records;
     std::filesystem::remove(segment());
     auto last = pieces(segments->back().first);
-    last.push_back({FrameKind::leaf,
-                    R"({"seq":)" + std::to_string(records_before) +
-                        R"(,"time":"2026-11-22T10:00:00.000000Z","type":"administered","what":"records.pruned","pruned_before":)" +
-                        std::to_string((*segments)[1].first) + "}"});
+    last.push_back(
+        {FrameKind::leaf,
+         R"({"seq":)" + std::to_string(records_before) +
+             R"(,"time":"2026-11-22T10:00:00.000000Z","type":"administered","what":"records.pruned","pruned_before":)" +
+             std::to_string((*segments)[1].first) + "}"});
     put(last, segments->back().first);
     const auto report = check();
     EXPECT_FALSE(report.finding) << report.finding->detail;

@@ -1,7 +1,7 @@
 // An approval is good for one command: anything that changes what would run, where, or by whom changes the digest.
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "session/approved_command.h"
 

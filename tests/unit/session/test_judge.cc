@@ -1,7 +1,7 @@
 // What was judged once is used again, also for texts that differ in their constants, but never where a constant decides.
-#include <gtest/gtest.h>
-
 #include <stdexcept>
+
+#include <gtest/gtest.h>
 
 #include "policy/loading.h"
 #include "session/judge.h"

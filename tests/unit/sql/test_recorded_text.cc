@@ -7,9 +7,7 @@ namespace {
 
 const Digest key{};
 
-TEST(RecordedText, KeepsOrdinaryText) {
-    EXPECT_EQ(recorded_text("SELECT 'x', 42 -- y", false, key), "SELECT 'x', 42 -- y");
-}
+TEST(RecordedText, KeepsOrdinaryText) { EXPECT_EQ(recorded_text("SELECT 'x', 42 -- y", false, key), "SELECT 'x', 42 -- y"); }
 
 TEST(RecordedText, HidesPasswordsOfEveryQuoting) {
     for (const std::string_view text :

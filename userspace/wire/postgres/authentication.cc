@@ -130,8 +130,10 @@ void Conversation::on_authentication(Bytes message) {
         return;
     }
     const ByteVector methods = without_channel_binding(message);
-    if (methods.empty()) target_broke("sent a malformed list of SASL methods");
-    else to_agent_.send(methods);
+    if (methods.empty())
+        target_broke("sent a malformed list of SASL methods");
+    else
+        to_agent_.send(methods);
 }
 
 void Conversation::on_own_authentication(std::uint32_t code, Bytes body, Bytes message) {
