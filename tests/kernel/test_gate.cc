@@ -100,11 +100,11 @@ class Daemon {
 public:
     explicit Daemon(kernel::Redirect& redirect)
         : thread_([this, &redirect] {
+              // A cgroup that is gone again while it is looked at is no reason to stop.
               while (!is_stopping_)
-                  if (!redirect.poll_events(50, [this](const kernel::Event& event) {
-                          if (event.kind == kernel::Event::Kind::refused_new) ++told;
-                      }))
-                      return;
+                  static_cast<void>(redirect.poll_events(50, [this](const kernel::Event& event) {
+                      if (event.kind == kernel::Event::Kind::refused_new) ++told;
+                  }));
           }) {}
     ~Daemon() {
         is_stopping_ = true;

@@ -29,7 +29,8 @@ constexpr std::array verb_groups = {
     VerbGroup{"approve", "Reviewing"}, VerbGroup{"deny", "Reviewing"},    VerbGroup{"sessions", "The record"},
     VerbGroup{"replay", "The record"}, VerbGroup{"search", "The record"}, VerbGroup{"verify", "The record"},
     VerbGroup{"status", "The host"},   VerbGroup{"doctor", "The host"},   VerbGroup{"policy", "The host"},
-    VerbGroup{"govern", "The host"},   VerbGroup{"end", "The host"},      VerbGroup{"detach", "The host"},
+    VerbGroup{"govern", "The host"},   VerbGroup{"end", "The host"},      VerbGroup{"upgrade", "The host"},
+    VerbGroup{"detach", "The host"},
 };
 
 constexpr const char* examples = R"(

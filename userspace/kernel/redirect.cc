@@ -623,14 +623,15 @@ Result<> KernelRedirect::poll_events(int timeout_ms, const std::function<void(co
     std::array<pollfd, 2> waited{pollfd{ring_buffer__epoll_fd(rings_), POLLIN, 0}, pollfd{watch_.descriptor(), POLLIN, 0}};
     if (::poll(waited.data(), waited.size(), timeout_ms) < 0 && errno != EINTR)
         return fail_errno("waiting for kernel events", errno);
+    Result<> checked;
     if (watch_.drain())
-        if (auto checked = check(); !checked) return std::unexpected(checked.error());
+        if (auto found = check(); !found) checked = std::unexpected(found.error());
     each_ = &each;
     events_left_ = limits::events_at_once;
     const int consumed = ring_buffer__consume(rings_);
     each_ = nullptr;
     if (consumed < 0 && consumed != -ECANCELED) return fail_errno("reading kernel events", -consumed);
-    return {};
+    return checked;
 }
 
 std::uint64_t KernelRedirect::lost_events() const {

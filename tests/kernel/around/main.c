@@ -2,6 +2,7 @@
 // Needs the C library alone; root; and to be started in the daemon's cgroup. Exit code 0: everything was tried.
 #include <errno.h>
 #include <getopt.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
@@ -50,6 +51,17 @@ static void print_line(const struct around_row* row, void* context) {
     fflush(stdout);
 }
 
+// 0: there is none.
+static int pinned_doors(const char* bpffs) {
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/assent/maps/doors", bpffs);
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof(attributes));
+    attributes.pathname = (unsigned long)path;
+    const long map = syscall(SYS_bpf, BPF_OBJ_GET, &attributes, sizeof(attributes));
+    return map < 0 ? 0 : (int)map;
+}
+
 static size_t read_ports(const char* text, unsigned short* ports, size_t limit) {
     size_t count = 0;
     for (char* end = NULL; *text != '\0' && count < limit; text = *end == ',' ? end + 1 : end) {
@@ -96,6 +108,7 @@ int main(int argc, char** argv) {
         for (size_t i = 0; letter == 'l' && around_breaking_way(i) != NULL; ++i) puts(around_breaking_way(i));
         if (letter == 'l') return 0;
     }
+    if (options.bpffs != NULL) options.doors = pinned_doors(options.bpffs);
     if (options.cgroup == NULL || options.cgroup_root == NULL || options.port_count == 0) return usage();
     char why[256] = "";
     if (around_run(&options, why, sizeof(why)) == 0) return 0;

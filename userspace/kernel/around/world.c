@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +41,17 @@ static int add_addresses(const char* interface, const char* v4, const char* v6, 
     if (error == 0) error = address_change(interface, v6, 64, true);
     if (error == 0) error = address_change(interface, link, 64, true);
     return error == 0 ? link_raise(interface) : error;
+}
+
+// In another network namespace than the daemon's only what carries its mark is the proxy.
+static int mark_as_proxy(int socket, int doors) {
+    const unsigned is_ours = 1;
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof(attributes));
+    attributes.map_fd = (unsigned)doors;
+    attributes.key = (unsigned long)&socket;
+    attributes.value = (unsigned long)&is_ours;
+    return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof(attributes)) < 0 ? errno : 0;
 }
 
 static int listener_at(const char* ip, unsigned short port, int* list, int* count) {
@@ -83,6 +96,8 @@ static int open_near_side(struct world* world) {
         error = listener_at("127.0.0.1", options->ports[i], world->proxy, &world->proxy_count);
         if (error == 0) error = listener_at("::1", options->ports[i], world->proxy, &world->proxy_count);
     }
+    for (int i = 0; i < world->proxy_count && error == 0 && options->doors != 0; ++i)
+        error = mark_as_proxy(world->proxy[i], options->doors);
     return error;
 }
 
