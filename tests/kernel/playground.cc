@@ -106,7 +106,7 @@ kernel::RedirectOptions Playground::options() const {
             .ports = ports_,
             .daemon_cgroup = daemon_,
             .ends_earlier_sockets = true,
-            .new_cgroups = {.are_held = true, .top = top_, .slices = {}, .units = {}, .cgroups = {}}};
+            .new_cgroups = {.are_held = false, .top = top_, .slices = {}, .units = {}, .cgroups = {}}};
 }
 
 std::unique_ptr<kernel::Redirect> Playground::open() const {

@@ -55,7 +55,7 @@ protected:
     Gate() : slice(place.top() / "work.slice") { ::mkdir(slice.c_str(), 0755); }
 
     std::unique_ptr<kernel::Redirect> open(std::vector<std::string> units, std::vector<std::string> cgroups = {}) {
-        auto options = place.options();
+        auto options = gated();
         options.new_cgroups.units = units;
         for (auto& cgroup : cgroups) cgroup = "/" + place.top().filename().string() + cgroup;
         options.new_cgroups.cgroups = cgroups;
@@ -88,6 +88,12 @@ protected:
             EXPECT_TRUE(end == "connected" || end == "socket EPERM") << count << " times " << end;
         RecordProperty("refused", ends["socket EPERM"]);
         std::cout << "           refused " << ends["socket EPERM"] << ", through the proxy " << ends["connected"] << "\n";
+    }
+
+    [[nodiscard]] kernel::RedirectOptions gated() const {
+        auto options = place.options();
+        options.new_cgroups.are_held = true;
+        return options;
     }
 
     Playground place;
@@ -173,22 +179,22 @@ TEST_F(Gate, opens_for_what_settings_no_longer_name_and_goes_with_them) {
     const auto unit = slice / "agent-1.service";
     ::mkdir(unit.c_str(), 0755);
     {
-        auto options = place.options();
+        auto options = gated();
         options.new_cgroups.units = {"agent-*.service"};
         ASSERT_TRUE(kernel::Redirect::open(options).has_value());
         EXPECT_EQ(connect_from(unit), "socket EPERM");
     }
-    ASSERT_TRUE(kernel::Redirect::open(place.options()).has_value());
+    ASSERT_TRUE(kernel::Redirect::open(gated()).has_value());
     EXPECT_EQ(connect_from(unit), "connected");
     EXPECT_TRUE(elsewhere.was_reached());
-    auto options = place.options();
+    auto options = gated();
     options.new_cgroups.are_held = false;
     ASSERT_TRUE(kernel::Redirect::open(options).has_value());
     EXPECT_FALSE(std::filesystem::exists(kernel::Pins(place.bpffs()).gate()));
 }
 
 TEST_F(Gate, never_holds_the_daemon_or_what_it_is_in) {
-    auto options = place.options();
+    auto options = gated();
     options.new_cgroups.units = {"*"};
     options.new_cgroups.cgroups = {"/" + place.top().filename().string() + "/*"};
     const auto redirect = kernel::Redirect::open(options);
@@ -256,7 +262,7 @@ TEST_F(Gate, holds_unix_sockets_but_those_that_agents_always_reach) {
         ASSERT_EQ(::bind(services.back().get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
         ASSERT_EQ(::listen(services.back().get(), 4), 0);
     }
-    auto options = place.options();
+    auto options = gated();
     options.new_cgroups.units = {"agent-*.service"};
     ASSERT_TRUE(kernel::Redirect::open(options).has_value());
     const auto unit = slice / "agent-1.service";

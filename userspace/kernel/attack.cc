@@ -59,7 +59,7 @@ void send_row(const around_row* row, void* context) {
     static_cast<void>(!::write(*static_cast<const int*>(context), text.data(), text.size()));
 }
 
-[[noreturn]] void be_battery(const std::filesystem::path& governed, const std::vector<std::uint16_t>& ports, int doors,
+[[noreturn]] void be_battery(const std::filesystem::path& governed, const std::vector<std::uint16_t>& ports, int config,
                              int output) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::array<char, 256> why{"mount namespace"};
@@ -73,7 +73,7 @@ void send_row(const around_row* row, void* context) {
         options.cgroup_root = root->c_str();
         options.ports = ports.data();
         options.port_count = ports.size();
-        options.doors = doors;
+        options.config = config;
         options.agents = (1U << AROUND_ROOT) | (1U << AROUND_USER) | (1U << AROUND_RUN);
         options.is_users_host = true;
         options.confine = confine_run;
@@ -128,7 +128,7 @@ Result<std::vector<Attack>> attack_host(const std::filesystem::path& bpffs) {
     Fd output(ends[1]);
     const pid_t battery = ::fork();
     if (battery < 0) return fail_errno("fork", errno);
-    if (battery == 0) be_battery((*place)->governed(), *ports, programs->map("doors"), output.get());
+    if (battery == 0) be_battery((*place)->governed(), *ports, programs->map("config"), output.get());
     output.reset();
     auto out = read_rows(input.get());
     ::kill(battery, SIGKILL);

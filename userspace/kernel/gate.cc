@@ -103,11 +103,12 @@ int Gate::load(const Programs& programs, bool has_unix) {
     return assent_gate_programs__load(skeleton_.get());
 }
 
-Gate Gate::load(const Programs& programs) {
+Gate Gate::open(const Programs& programs, bool is_wanted) {
     Gate out;
     out.gate_map_ = programs.map("gate");
     out.globs_map_ = programs.map("gate_globs");
     out.attached_map_ = programs.map("attached_cgroups");
+    if (!is_wanted) return out;
     int error = out.load(programs, true);
     if (error != 0 && !programs.has("assent_connect_unix")) error = out.load(programs, false);
     if (error != 0) {

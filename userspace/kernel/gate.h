@@ -27,8 +27,9 @@ struct GatePatterns {
 
 class Gate {
 public:
-    // Loads them over the maps of `programs`. A kernel that takes none is no error: see lacks().
-    [[nodiscard]] static Gate load(const Programs& programs);
+    // Loads them over the maps of `programs`. A kernel that takes none is no error: see lacks(). Without `is_wanted` it
+    // knows the maps only: the kernel needs a second to check the programs.
+    [[nodiscard]] static Gate open(const Programs& programs, bool is_wanted);
 
     // Attaches and pins them to this cgroup; those of an earlier daemon are updated. Nothing is refused before refuse().
     [[nodiscard]] Result<> attach(const Pins& pins, const std::filesystem::path& top);

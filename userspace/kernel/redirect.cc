@@ -695,7 +695,7 @@ Result<std::unique_ptr<Redirect>> Redirect::open(const RedirectOptions& options)
         if (const auto path = paths->path_of(id)) governed.push_back({id, depth_of(*path)});
     auto guard = Guard::open(&pins, *programs, *daemon, governed);
     if (!guard) return std::unexpected(guard.error());
-    auto gate = Gate::load(*programs);
+    auto gate = Gate::open(*programs, options.new_cgroups.are_held);
     auto out =
         std::make_unique<KernelRedirect>(pins, std::move(*programs), std::move(*guard), std::move(gate), std::move(*paths));
     if (auto started = out->start(options, *was_mounted); !started) return std::unexpected(started.error());

@@ -52,9 +52,9 @@ static void print_line(const struct around_row* row, void* context) {
 }
 
 // 0: there is none.
-static int pinned_doors(const char* bpffs) {
+static int pinned_config(const char* bpffs) {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/assent/maps/doors", bpffs);
+    snprintf(path, sizeof(path), "%s/assent/maps/config", bpffs);
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof(attributes));
     attributes.pathname = (unsigned long)path;
@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
         for (size_t i = 0; letter == 'l' && around_breaking_way(i) != NULL; ++i) puts(around_breaking_way(i));
         if (letter == 'l') return 0;
     }
-    if (options.bpffs != NULL) options.doors = pinned_doors(options.bpffs);
+    if (options.bpffs != NULL) options.config = pinned_config(options.bpffs);
     if (options.cgroup == NULL || options.cgroup_root == NULL || options.port_count == 0) return usage();
     char why[256] = "";
     if (around_run(&options, why, sizeof(why)) == 0) return 0;

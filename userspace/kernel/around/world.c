@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi.h"
 #include "around/netlink.h"
 
 static int new_network(int* descriptor) {
@@ -43,14 +44,22 @@ static int add_addresses(const char* interface, const char* v4, const char* v6, 
     return error == 0 ? link_raise(interface) : error;
 }
 
-// In another network namespace than the daemon's only what carries its mark is the proxy.
-static int mark_as_proxy(int socket, int doors) {
-    const unsigned is_ours = 1;
+// In another network namespace than the daemon's less is allowed, and here the agents are to be on its host.
+static int be_the_host(int config) {
+    unsigned zero = 0;
+    struct assent_config settings;
     union bpf_attr attributes;
     memset(&attributes, 0, sizeof(attributes));
-    attributes.map_fd = (unsigned)doors;
-    attributes.key = (unsigned long)&socket;
-    attributes.value = (unsigned long)&is_ours;
+    attributes.map_fd = (unsigned)config;
+    attributes.key = (unsigned long)&zero;
+    attributes.value = (unsigned long)&settings;
+    if (syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes)) < 0) return errno;
+    const int here = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof(settings.host_netns_cookie);
+    const bool is_known = getsockopt(here, SOL_SOCKET, SO_NETNS_COOKIE, &settings.host_netns_cookie, &size) == 0;
+    const int error = errno;
+    close(here);
+    if (!is_known) return error;
     return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof(attributes)) < 0 ? errno : 0;
 }
 
@@ -96,8 +105,7 @@ static int open_near_side(struct world* world) {
         error = listener_at("127.0.0.1", options->ports[i], world->proxy, &world->proxy_count);
         if (error == 0) error = listener_at("::1", options->ports[i], world->proxy, &world->proxy_count);
     }
-    for (int i = 0; i < world->proxy_count && error == 0 && options->doors != 0; ++i)
-        error = mark_as_proxy(world->proxy[i], options->doors);
+    if (error == 0 && options->config != 0) error = be_the_host(options->config);
     return error;
 }
 
