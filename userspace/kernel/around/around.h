@@ -41,10 +41,10 @@ struct around_options {
     const char* bpffs;            // where assent's links are pinned; NULL: those ways are left out
     const unsigned short* ports;  // of the proxy: around_run() listens on them, on the loopback addresses
     size_t port_count;
-    int config;                     // the BPF map `config`: this end becomes the daemon's own network namespace; 0: it is not
-    unsigned agents;                // bits: 1 << AROUND_ROOT and so on
-    const char* only;               // one way by name. NULL: all of them but those that break what holds the agents
-    bool is_users_host;             // leave out what could do harm to others if it works
+    int config;          // the BPF map `config`: this end becomes the daemon's own network namespace; 0: it is not
+    unsigned agents;     // bits: 1 << AROUND_ROOT and so on
+    const char* only;    // one way by name. NULL: all of them but those that break what holds the agents
+    bool is_users_host;  // leave out what could do harm to others if it works
     int (*confine)(void* context);  // of AROUND_RUN: filters system calls; 0 or an errno
     void (*seen)(const struct around_row* row, void* context);
     void* context;  // of both
