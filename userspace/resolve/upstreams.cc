@@ -28,8 +28,10 @@ std::vector<model::Endpoint> Upstreams::in_order(const model::Endpoint& wanted) 
     const std::lock_guard lock(mutex_);
     std::vector<const UpstreamStatus*> order;
     for (const auto& one : known_) order.push_back(&one);
-    const auto rank = [&](const UpstreamStatus* one) { return !one->is_healthy() ? 2 : one->address == wanted ? 0 : 1; };
-    std::ranges::stable_sort(order, {}, rank);
+    // Equal ones stay as the host lists them.
+    std::ranges::sort(order, {}, [&](const UpstreamStatus* one) {
+        return std::pair(!one->is_healthy() ? 2 : one->address == wanted ? 0 : 1, one);
+    });
     std::vector<model::Endpoint> out;
     for (const auto* one : order) out.push_back(one->address);
     return out;
