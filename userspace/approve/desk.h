@@ -17,13 +17,16 @@
 
 namespace assent::approve {
 
-// Who answers: a person known by the control socket (SO_PEERCRED, and for root the login uid).
+// Who answers: a person known by the control socket (SO_PEERCRED, and for root the login uid), and where they showed a token
+// of an identity provider by that. Name and groups are then the token's alone; the uids still say whose process it was.
 struct Person {
     std::uint32_t uid = 0;        // of the socket's peer
     std::uint32_t login_uid = 0;  // who logged in, as their process says; equals uid when there is none
     std::string name;             // unix user of the uid; for root by sudo, of login_uid
     std::vector<std::string> groups;
     bool is_governed = false;  // the peer is inside a governed cgroup: may never decide
+    std::string issuer;        // whose token; empty: known by this host only
+    std::string subject;       // `sub` of the token: with the issuer it names the person for ever
 };
 
 // One answer of one person to one approval.

@@ -48,6 +48,7 @@ public:
     UnixServer& operator=(const UnixServer&) = delete;
 
     void handle(std::string verb, Handler handler) override { handlers_[std::move(verb)] = std::move(handler); }
+    void identify_by(IdentifyByToken identify) override { identify_ = std::move(identify); }
     void start() override {
         acceptor_ = std::thread([this] { accept_clients(); });
     }
@@ -65,6 +66,8 @@ private:
     // False: the connection ends.
     [[nodiscard]] bool answer_one(int descriptor, const Peer& peer, LineReader& lines) const;
     [[nodiscard]] Result<json> run_handler(int descriptor, const Peer& peer, const json& request) const;
+    // The peer with the person whose token the request carries.
+    [[nodiscard]] Result<Peer> with_token(const Peer& peer, const json& token) const;
     [[nodiscard]] bool is_there(int descriptor) const;
 
     Fd listener_;
@@ -72,6 +75,7 @@ private:
     std::filesystem::path path_;
     std::function<bool(std::uint64_t)> is_governed_;
     std::map<std::string, Handler, std::less<>> handlers_;  // not changed after start()
+    IdentifyByToken identify_;                              // nor this
     std::atomic<bool> is_stopping_ = false;
     bool is_released_ = false;
     std::thread acceptor_;
@@ -186,7 +190,26 @@ bool UnixServer::answer_one(int descriptor, const Peer& peer, LineReader& lines)
         static_cast<void>(send_last(descriptor, std::unexpected(std::move(request.error()))));
         return false;
     }
-    return send_last(descriptor, run_handler(descriptor, peer, *request));
+    if (!request->is_object() || !request->contains("token"))
+        return send_last(descriptor, run_handler(descriptor, peer, *request));
+    auto with_person = with_token(peer, (*request)["token"]);
+    if (!with_person) return send_last(descriptor, std::unexpected(std::move(with_person.error())));
+    request->erase("token");
+    return send_last(descriptor, run_handler(descriptor, *with_person, *request));
+}
+
+Result<Peer> UnixServer::with_token(const Peer& peer, const json& token) const {
+    if (!identify_)
+        return fail(Errc::unsupported, "this assentd knows no identity provider; name one under `identity` in its settings");
+    if (!token.is_string()) return fail(Errc::invalid, "the token of a request is a text");
+    auto person = identify_(token.get_ref<const std::string&>());
+    if (!person) return std::unexpected(std::move(person.error()));
+    Peer known = peer;
+    known.person.name = std::move(person->name);
+    known.person.groups = std::move(person->groups);
+    known.person.issuer = std::move(person->issuer);
+    known.person.subject = std::move(person->subject);
+    return known;
 }
 
 Result<json> UnixServer::run_handler(int descriptor, const Peer& peer, const json& request) const {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -30,6 +31,9 @@ struct Peer {
 // Sends one line of an answer that has many (watching). False: the peer is gone or the server stops: return soon. A null
 // value sends nothing and only tells; whoever waits calls it about once a second.
 using Emit = std::function<bool(const nlohmann::json&)>;
+// Makes a person of the token that a request carries ("token": a signed JWT); gives name, groups, issuer and subject. An
+// error is the answer to the request. Thread: any.
+using IdentifyByToken = std::function<Result<approve::Person>(std::string_view token)>;
 // Gives the last (or only) line of the answer. Runs on the client's thread. Texts in it have to be UTF-8 (shown_text).
 using Handler = std::function<Result<nlohmann::json>(const Peer&, const nlohmann::json& request, const Emit& emit)>;
 
@@ -44,6 +48,9 @@ public:
                                                               Fd inherited = {});
     // Before start(). Each verb once: a second handler of a verb replaces the first.
     virtual void handle(std::string verb, Handler handler) = 0;
+    // Before start(). Without it requests with a token are refused. Handlers never see the token, and see a peer whose
+    // person is the token's, with the uids and is_governed of the peer's process.
+    virtual void identify_by(IdentifyByToken identify) = 0;
     virtual void start() = 0;
     // Wakes every client's thread, waits for their handlers, removes the socket. Idempotent; the destructor does it too.
     virtual void stop() = 0;

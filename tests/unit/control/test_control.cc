@@ -88,6 +88,49 @@ TEST_F(ControlTest, AnswersAndErrorsComeBackAsTheyWereMade) {
     EXPECT_EQ(calls, static_cast<int>(Errc::io) + 1);
 }
 
+TEST_F(ControlTest, APersonIsKnownByTheirTokenButTheProcessStaysWhatItIs) {
+    server->identify_by([](std::string_view token) -> Result<approve::Person> {
+        if (token != "good") return fail(Errc::denied, "this token is not believed");
+        approve::Person person;
+        person.name = "ana@example.com";
+        person.groups = {"dba"};
+        person.issuer = "https://idp.example.com";
+        person.subject = "user-1";
+        return person;
+    });
+    server->handle("who", [](const Peer& peer, const json& request, const Emit&) -> Result<json> {
+        const auto& person = peer.person;
+        return json{{"name", person.name},
+                    {"groups", person.groups},
+                    {"issuer", person.issuer},
+                    {"subject", person.subject},
+                    {"uid", person.uid},
+                    {"governed", person.is_governed},
+                    {"sees", request.contains("token")}};
+    });
+    server->start();
+    is_governed = true;
+    EXPECT_EQ(*ask(socket(), {{"verb", "who"}, {"token", "good"}}), json({{"name", "ana@example.com"},
+                                                                          {"groups", {"dba"}},
+                                                                          {"issuer", "https://idp.example.com"},
+                                                                          {"subject", "user-1"},
+                                                                          {"uid", ::getuid()},
+                                                                          {"governed", true},
+                                                                          {"sees", false}}));
+    auto refused = ask(socket(), {{"verb", "who"}, {"token", "bad"}});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().message, "this token is not believed");
+    EXPECT_FALSE(ask(socket(), {{"verb", "who"}, {"token", 7}}).has_value());
+    EXPECT_EQ(ask(socket(), {{"verb", "who"}})->at("issuer"), "") << "the next request is of the process alone";
+}
+
+TEST_F(ControlTest, ATokenIsRefusedWhereNoProviderIsKnown) {
+    server->start();
+    auto refused = ask(socket(), {{"verb", "echo"}, {"value", 7}, {"token", "any"}});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_THAT(refused.error().message, HasSubstr("identity"));
+}
+
 TEST_F(ControlTest, LinesOfAStreamArriveInOrderAndTheClientMayStop) {
     std::atomic<int> emitted = 0;
     std::atomic<bool> has_ended = false;
