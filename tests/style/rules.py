@@ -25,6 +25,7 @@ OWNED_HEADERS = {
     "bpf/libbpf.h": {"kernel"},
     "bpf/bpf.h": {"kernel"},
     "openssl/ssl.h": {"tls"},
+    "httplib.h": {"identity", "console"},
     "sqlite3.h": {"approve"},
     "pg_query.h": {"sql"},
     "yaml-cpp/yaml.h": {"policy", "sql"},
