@@ -7,6 +7,7 @@
 
 #include "base/shown_text.h"
 #include "policy/decode_dns.h"
+#include "policy/decode_identity.h"
 #include "policy/policy_files.h"
 #include "policy/reader.h"
 
@@ -183,7 +184,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
     if (const YamlNode* dns = map.optional("dns")) decode_dns(*dns, settings.dns, report);
     decode_path(map, "bpffs", settings.bpffs, report);
     map.unsupported("console", "the console ('console')");
-    map.unsupported("identity", "identity by tokens ('identity')");
+    if (const YamlNode* identity = map.optional("identity")) decode_identity(*identity, settings.identity, report);
     map.finish();
 }
 

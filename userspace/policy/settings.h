@@ -10,6 +10,7 @@
 
 #include "model/verdict.h"
 #include "policy/dns_settings.h"
+#include "policy/identity_settings.h"
 
 namespace assent::policy {
 
@@ -57,6 +58,7 @@ struct Settings {
                                               "/run/systemd/notify"};
     } unix_sockets;
     DnsSettings dns;
+    IdentitySettings identity;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
     std::uint32_t threads = 0;                    // 0: one a core
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/
