@@ -15,6 +15,7 @@ PEOPLE = {
     "u-ana": {"email": "ana@example.com", "email_verified": True, "groups": ["dba"]},
     "u-bob": {"email": "bob@example.com", "email_verified": True, "groups": ["others"]},
     "u-mallory": {"email": "root", "email_verified": True, "groups": ["root", "www-data"]},
+    "u-rooty": {"email": "root", "email_verified": True, "groups": ["others", "root"]},
     "u-unverified": {"email": "ana@example.com", "email_verified": False, "groups": ["dba"]},
 }
 
@@ -68,7 +69,8 @@ class Login:
 class Reviewers(test_tokens.WithProvider):
     policy = POLICY
     people = PEOPLE
-    identity = """{issuers: [{issuer: '@ISSUER@', ca: '@CA@', reviewers: {client_id: assent-cli, scopes: [openid, email, groups, offline_access]}}],
+    identity = """{issuers: [{issuer: '@ISSUER@', ca: '@CA@', reviewers: {client_id: assent-cli, groups: [dba, others],
+        scopes: [openid, email, groups, offline_access]}}],
         clock_skew: 0s}""".replace("\n", " ")
 
     def held(self, number):
@@ -119,9 +121,13 @@ class Reviewers(test_tokens.WithProvider):
     def test_root_in_a_token_is_nobody(self):
         agent, hold = self.held(13)
         mallory = Login(self, "u-mallory")
-        self.assertEqual(mallory.log_in()[0], 0)
-        for verb in (("approve", hold["id"]), ("deny", hold["id"]), ("end", "s-"), ("policy", "reload")):
-            self.assertEqual(mallory.cli(*verb).returncode, 4, verb)
+        code, _, errors = mallory.log_in()
+        self.assertEqual(code, 4)
+        self.assertIn("none of the groups", errors)
+        rooty = Login(self, "u-rooty")
+        self.assertEqual(rooty.log_in()[0], 0)
+        for verb in (("approve", hold["id"]), ("deny", hold["id"]), ("policy", "reload"), ("detach", "--reason", "x")):
+            self.assertEqual(rooty.cli(*verb).returncode, 4, verb)
         agent.kill()
 
     def test_an_address_that_was_never_verified_is_no_name(self):

@@ -75,6 +75,9 @@ class Provider:
 
     def stop(self):
         self._undo()
+        self.log.close()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
     def _answer(self, seconds=60):
         if not select.select([self.process.stdout], [], [], seconds)[0]:

@@ -48,7 +48,9 @@ std::unexpected<Error> may_not_see() {
 }
 
 JsonWriter& add_person(JsonWriter& members, const Peer& peer) {
-    return members.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
+    members.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
+    if (!peer.person.issuer.empty()) members.member("issuer", peer.person.issuer).member("subject", peer.person.subject);
+    return members;
 }
 
 // An agent asking for its own is no news.

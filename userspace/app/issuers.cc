@@ -122,6 +122,12 @@ Result<approve::Person> Issuers::identify(std::string_view token) const {
     for (auto& group : claims->texts(reviewers->groups_claim)) {
         if (is_plain_name(group)) out.groups.push_back(std::move(group));
     }
+    const bool is_let_in = reviewers->groups.empty() || std::ranges::any_of(out.groups, [&](const std::string& group) {
+                               return std::ranges::find(reviewers->groups, group) != reviewers->groups.end();
+                           });
+    if (!is_let_in)
+        return fail(Errc::denied,
+                    fmt::format("you ({}) are in none of the groups that this host's settings let in", out.name));
     return out;
 }
 

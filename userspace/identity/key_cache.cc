@@ -76,10 +76,14 @@ Result<std::shared_ptr<const Known>> KeyCache::get() {
                 fmt::format("the identity provider {} cannot be asked: {}", shown_text(options_.issuer), failure_.message));
 }
 
-std::shared_ptr<const Known> KeyCache::newer_than(const std::shared_ptr<const Known>& seen) {
+Result<std::shared_ptr<const Known>> KeyCache::newer_than(const std::shared_ptr<const Known>& seen) {
     const std::lock_guard asking(asking_);
-    ask_unless_newer(seen);
-    return known();
+    const bool was_asked = ask_unless_newer(seen);
+    auto found = known();
+    if (found != seen) return found;
+    const std::lock_guard lock(mutex_);
+    return fail(Errc::unavailable,
+                was_asked ? failure_.message : "it was asked for its keys a moment ago: try again in ten seconds");
 }
 
 // With `mutex_` held.
@@ -95,11 +99,11 @@ bool KeyCache::may_ask() {
     return true;
 }
 
-// With `asking_` held.
-void KeyCache::ask_unless_newer(const std::shared_ptr<const Known>& seen) {
+bool KeyCache::ask_unless_newer(const std::shared_ptr<const Known>& seen) {
     {
         const std::lock_guard lock(mutex_);
-        if (known_ != seen || !may_ask()) return;
+        if (known_ != seen) return true;
+        if (!may_ask()) return false;
     }
     auto fetched = fetch();
     const std::lock_guard lock(mutex_);
@@ -109,6 +113,7 @@ void KeyCache::ask_unless_newer(const std::shared_ptr<const Known>& seen) {
     } else {
         failure_ = std::move(fetched.error());
     }
+    return true;
 }
 
 Result<Url> KeyCache::endpoint(const std::string& text) const {

@@ -29,8 +29,9 @@ public:
     // What is fresh; else what the provider says now; else, while it does not answer, what is not too old.
     // Errc::unavailable.
     [[nodiscard]] Result<std::shared_ptr<const Known>> get();
-    // What is newer than `seen`, which was not enough; `seen` itself when the provider was asked a moment ago.
-    [[nodiscard]] std::shared_ptr<const Known> newer_than(const std::shared_ptr<const Known>& seen);
+    // What is newer than `seen`, which was not enough. Errc::unavailable: the provider does not answer, or was asked so
+    // often already that it is not asked now.
+    [[nodiscard]] Result<std::shared_ptr<const Known>> newer_than(const std::shared_ptr<const Known>& seen);
     [[nodiscard]] bool is_answering() const;
     [[nodiscard]] const ProviderOptions& options() const noexcept { return options_; }
     // May a token or a secret be sent there: https, or loopback for an issuer that is there itself.
@@ -38,7 +39,8 @@ public:
 
 private:
     [[nodiscard]] std::shared_ptr<const Known> known() const;
-    void ask_unless_newer(const std::shared_ptr<const Known>& seen);
+    // With `asking_`. False: it may not be asked now.
+    bool ask_unless_newer(const std::shared_ptr<const Known>& seen);
     [[nodiscard]] Result<std::shared_ptr<const Known>> fetch() const;
     [[nodiscard]] Result<Metadata> fetch_metadata() const;
     [[nodiscard]] bool may_ask();

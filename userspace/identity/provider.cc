@@ -55,7 +55,10 @@ Result<Claims> OpenIdProvider::verify(std::string_view token, const Expected& ex
     if (is_signed_by_one_of((*known)->keys, *jws, is_key_known)) return claims;
     if (!is_key_known) {
         const auto newer = cache_.newer_than(*known);
-        if (newer && newer != *known && is_signed_by_one_of(newer->keys, *jws, is_key_known)) return claims;
+        if (!newer)
+            return fail(Errc::unavailable, fmt::format("the token is signed by a key that {} is not known to have, and {}",
+                                                       shown_text(issuer()), newer.error().message));
+        if (is_signed_by_one_of((*newer)->keys, *jws, is_key_known)) return claims;
     }
     if (!is_key_known && jws->key_id)
         return fail(Errc::denied, fmt::format("the token is signed by a key that {} does not have", shown_text(issuer())));

@@ -1,6 +1,6 @@
 // An OpenID Connect provider for tests, on https://localhost. Reads one JSON object from its first argument, says one line when
 // it listens, and takes one JSON object a line: {"rotate": ["ES256", …]} replaces its keys, {"add": […]} puts new ones before.
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import { createInterface } from "node:readline";
@@ -12,14 +12,13 @@ const exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 const device = "urn:ietf:params:oauth:grant-type:device_code";
 const resource = "https://assent.example/";
 
-let made = 0;
 function makeKey(alg) {
   const kinds = {
     ES256: ["ec", { namedCurve: "P-256" }], ES384: ["ec", { namedCurve: "P-384" }], EdDSA: ["ed25519", {}],
     RS256: ["rsa", { modulusLength: 2048 }], PS256: ["rsa", { modulusLength: 2048 }],
   };
   const { privateKey } = generateKeyPairSync(...kinds[alg]);
-  return { ...privateKey.export({ format: "jwk" }), alg, use: "sig", kid: `${alg}-${++made}-${options.port}` };
+  return { ...privateKey.export({ format: "jwk" }), alg, use: "sig", kid: `${alg}-${randomUUID()}` };
 }
 
 // Whoever logs in with a name of `people` is that person; the password does not matter.

@@ -46,6 +46,8 @@ TEST_F(Providers, MayTakeANewKeyWhileTheyAreUsed) {
     EXPECT_TRUE(provider.verify(token(first)).has_value()) << "the set was fetched a moment ago";
     provider.clock().move(limits::provider_keys_fresh_usual);
     EXPECT_THAT(why_not(first), HasSubstr("does not have"));
+    EXPECT_THAT(why_not(first), HasSubstr("does not have"));
+    EXPECT_THAT(why_not(first), HasSubstr("try again")) << "it has been asked three times";
     EXPECT_TRUE(provider.verify(token(second)).has_value());
 }
 

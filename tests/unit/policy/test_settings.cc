@@ -185,6 +185,7 @@ identity:
         client_secret: {file: /etc/assent/secrets/console}
         name_claim: preferred_username
         groups_claim: [realm_access, roles]
+        groups: [dba, oncall]
         scopes: [openid, roles]
     - {issuer: "http://127.0.0.1:9000", audience: local}
   units: [{unit: "agent-*.service", file: "/run/credentials/{unit}/token"}]
@@ -200,6 +201,7 @@ identity:
     EXPECT_EQ(issuer->agents_login->resource, "https://assent.example");
     EXPECT_EQ(issuer->reviewers->client_secret, "/etc/assent/secrets/console");
     EXPECT_EQ(issuer->reviewers->groups_claim, (std::vector<std::string>{"realm_access", "roles"}));
+    EXPECT_EQ(issuer->reviewers->groups, (std::vector<std::string>{"dba", "oncall"}));
     EXPECT_FALSE(identity.issuers[1].reviewers.has_value());
     EXPECT_EQ(identity.units.front().file, "/run/credentials/{unit}/token");
     EXPECT_EQ(identity.find("https://other.example"), nullptr);
