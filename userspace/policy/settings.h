@@ -58,7 +58,7 @@ struct Settings {
     } unix_sockets;
     DnsSettings dns;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
-    std::uint32_t threads = 0;                    // 0: one a core
+    std::uint32_t threads = 0;                    // 0: one for every two cores
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/
 
     [[nodiscard]] static std::expected<Settings, std::vector<Diagnostic>> load(const std::filesystem::path& file);
