@@ -60,7 +60,7 @@ void Attempts::count_unseen(std::uint64_t cgroup_id, std::uint64_t count, Moment
         tally.recorded_in_window = 0;
     }
     tally.count += count;
-    tally.kinds["unseen"] += count;
+    tally.kinds["untold"] += count;
     tally.left_out += count;
 }
 

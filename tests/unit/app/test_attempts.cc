@@ -58,7 +58,7 @@ TEST_F(AttemptsTest, that_nobody_saw_are_told_with_what_is_left_out) {
     attempts.count_unseen(1, 5000, now);
     attempts.count_unseen(2, 7, now);
     EXPECT_EQ(attempts.describe()[0]["count"], 5001);
-    EXPECT_EQ(attempts.describe()[0]["kinds"]["unseen"], 5000);
+    EXPECT_EQ(attempts.describe()[0]["kinds"]["untold"], 5000);
     now += Attempts::window;
     const auto left_out = attempts.take_left_out(now);
     ASSERT_EQ(left_out.size(), 2U);
