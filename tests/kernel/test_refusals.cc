@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "kernel/cgroup.h"
+#include "kernel/outside.h"
 #include "kernel/playground.h"
 #include "kernel/probe.h"
 
@@ -55,24 +56,6 @@ protected:
 
     Playground place;
     std::unique_ptr<kernel::Redirect> redirect;
-};
-
-// A UDP socket outside that must stay empty.
-struct Outside {
-    Outside() : socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-        socklen_t size = 0;
-        auto storage = address_of("127.0.0.1", 0, size);
-        auto* address = reinterpret_cast<sockaddr*>(&storage);
-        EXPECT_EQ(::bind(socket.get(), address, size), 0);
-        EXPECT_EQ(::getsockname(socket.get(), address, &size), 0);
-        port = ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
-    }
-    [[nodiscard]] bool has_received() const {
-        char byte = 0;
-        return ::recv(socket.get(), &byte, 1, 0) >= 0;
-    }
-    Fd socket;
-    std::uint16_t port = 0;
 };
 
 TEST_F(Refusing, every_socket_of_inet_that_is_not_plain_tcp_or_udp) {
