@@ -5,7 +5,7 @@ FUNCTION_LINES = 70
 
 # Folders of userspace/ and what each may include besides itself; base and the model may be included wherever it says "model".
 _BELOW_SESSION = {"base", "model", "sql", "wire", "policy"}
-_SHELL = {"resolve", "io", "kernel", "tls", "record", "approve", "identity", "secrets", "console", "privsep", "control"}
+_SHELL = {"resolve", "io", "kernel", "tls", "record", "approve", "identity", "secrets", "console", "notify", "privsep", "control"}
 LAYERS = {
     "base": set(),
     "model": {"base"},
@@ -26,6 +26,7 @@ OWNED_HEADERS = {
     "bpf/bpf.h": {"kernel"},
     "openssl/ssl.h": {"tls"},
     "sqlite3.h": {"approve"},
+    "curl/curl.h": {"notify"},
     "pg_query.h": {"sql"},
     "yaml-cpp/yaml.h": {"policy", "sql"},
 }

@@ -27,6 +27,7 @@ struct Person {
     bool is_governed = false;  // the peer is inside a governed cgroup: may never decide
     std::string issuer;        // whose token; empty: known by this host only
     std::string subject;       // `sub` of the token: with the issuer it names the person for ever
+    std::vector<std::string> scopes;  // of a token for automation, which may do only what they say; empty: no such token
 };
 
 // One answer of one person to one approval.
