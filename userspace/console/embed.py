@@ -1,5 +1,6 @@
-"""Writes a folder of files, and openapi.json, as one C++ file: `embed.py DIST OPENAPI OUT` makes what assets.h declares."""
+"""Writes a folder of files, and openapi.json, as one C++ file: `embed.py WEB OPENAPI OUT` (WEB has dist/ and node_modules/) makes what assets.h declares."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -17,8 +18,19 @@ def view(name):
     return f"std::string_view(reinterpret_cast<const char*>({name}), sizeof {name})"
 
 
-def main(dist, openapi, out):
-    files = sorted(path for path in Path(dist).rglob("*") if path.is_file() and path.stat().st_size)
+def licenses(web):
+    """What the packages ask to be given along with what is made of them."""
+    packages = json.loads((web / "package.json").read_text())["dependencies"]
+    for name in sorted([*packages, "scheduler"]):
+        folder = web / "node_modules" / name
+        text = next(path for path in sorted(folder.iterdir()) if path.name.upper().startswith("LICENSE")).read_text()
+        yield f"{name} {json.loads((folder / 'package.json').read_text())['version']}\n\n{text.strip()}\n"
+
+
+def main(web, openapi, out):
+    dist = Path(web) / "dist"
+    (dist / "licenses.txt").write_text(("\n" + "-" * 78 + "\n\n").join(licenses(Path(web))))
+    files = sorted(path for path in dist.rglob("*") if path.is_file() and path.stat().st_size)
     text = '#include "console/assets.h"\n\nnamespace assent::console {\nnamespace {\n\n'
     for number, path in enumerate(files):
         text += array(f"file_{number}", path.read_bytes())

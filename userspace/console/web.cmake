@@ -26,8 +26,9 @@ add_custom_command(
     COMMAND ${CMAKE_COMMAND} -E copy_directory ${web_source}/public ${web_build}/public
     COMMAND ${CMAKE_COMMAND} -E copy ${web_source}/index.html ${web_source}/vite.config.ts ${web_source}/tsconfig.json ${web_build}
     COMMAND ${CMAKE_COMMAND} -E chdir ${web_build} ${NPM} run --silent build
-    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/embed.py ${web_build}/dist ${CMAKE_CURRENT_SOURCE_DIR}/openapi.json
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/embed.py ${web_build} ${CMAKE_CURRENT_SOURCE_DIR}/openapi.json
             ${web_build}/assets.cc
     DEPENDS ${web_files} ${web_build}/packages.stamp ${CMAKE_CURRENT_SOURCE_DIR}/embed.py ${CMAKE_CURRENT_SOURCE_DIR}/openapi.json
     COMMENT "Building the web application" VERBATIM)
 set(web_assets ${web_build}/assets.cc)
+install(FILES ${web_build}/dist/licenses.txt DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME console-licenses.txt)
