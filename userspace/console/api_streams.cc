@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/limits.h"
+#include "base/time.h"
 #include "console/api.h"
 #include "control/client.h"
 
