@@ -25,6 +25,7 @@ OWNED_HEADERS = {
     "bpf/libbpf.h": {"kernel"},
     "bpf/bpf.h": {"kernel"},
     "openssl/ssl.h": {"tls"},
+    "httplib.h": {"identity", "console"},
     "sqlite3.h": {"approve"},
     "curl/curl.h": {"notify"},
     "pg_query.h": {"sql"},

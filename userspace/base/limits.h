@@ -162,6 +162,34 @@ inline constexpr std::size_t learned_names = 4'096;            // of the daemon'
 inline constexpr std::size_t learned_names_per_agent = 1'024;  // the one that expires first goes
 inline constexpr std::size_t addresses_per_name = 64;
 
+// Tokens, and the providers that issue them. A token that is larger, deeper or has more is refused.
+inline constexpr std::size_t token_size = 16 * KiB;  // as it is sent
+inline constexpr std::size_t token_depth = 16;       // nesting of its JSON
+inline constexpr std::size_t token_audiences = 64;
+inline constexpr std::size_t token_actors = 8;          // the `act` chain
+inline constexpr std::size_t token_claims = 512;        // names and values that rules can ask for
+inline constexpr std::size_t token_name = 256;          // bytes of a subject, a name, a group, a key's id
+inline constexpr auto token_clock_skew_most = 5min;     // that settings may say
+inline constexpr std::size_t identity_issuers = 16;     // in the settings
+inline constexpr std::size_t bound_tokens = 10'000;     // cgroups with a token; one more is refused
+inline constexpr auto token_file_look = 1s;             // between two looks whether a token's file has changed
+inline constexpr auto token_retry = 10s;                // before a token that could not be verified is tried again
+inline constexpr auto transaction_after_expiry = 5min;  // for one that was open when its agent's token expired
+inline constexpr std::size_t provider_answer = 256 * KiB;
+inline constexpr auto login_interval = 2s;                       // between two logins that one user begins
+inline constexpr auto device_login = std::chrono::seconds(900);  // for a person to enter the code
+inline constexpr std::size_t provider_keys = 64;                 // of one set; the rest is not looked at
+inline constexpr auto provider_connect_timeout = 3s;
+inline constexpr auto provider_timeout = 10s;             // for a whole answer
+inline constexpr auto provider_keys_fresh_least = 1min;   // whatever Cache-Control says
+inline constexpr auto provider_keys_fresh_usual = 10min;  // when it says nothing
+inline constexpr auto provider_keys_fresh_most = 1h;
+inline constexpr auto provider_keys_kept = 12h;         // since they were fetched, while the provider does not answer
+inline constexpr std::size_t provider_asks = 3;         // for keys, whatever tokens with unknown ones come; and then
+inline constexpr auto provider_refetch_interval = 10s;  // one in this time
+inline constexpr std::size_t rsa_bits_least = 2048;
+inline constexpr std::size_t rsa_bits_most = 8192;
+
 // Policies and settings.
 inline constexpr std::size_t policy_file_size = 4 * MiB;
 inline constexpr std::size_t policy_files = 1'000;
@@ -178,6 +206,8 @@ static_assert(record_body_text * 2 + record_body_result + record_members < recor
               "a command's record fits its lane");
 static_assert(first_bytes_timeout < startup_timeout);
 static_assert(dns_attempt_timeout < dns_timeout);
+static_assert(provider_keys_fresh_least < provider_keys_fresh_most && provider_keys_fresh_most < provider_keys_kept);
+static_assert(provider_connect_timeout < provider_timeout && secret_size < token_size);
 static_assert(dns_outstanding_per_agent < dns_outstanding && dns_clients_per_agent < dns_clients);
 static_assert(records_kept_of_refusals < records_kept);
 static_assert(record_body_policy < record_frame && record_members * 2 < record_frame);

@@ -8,6 +8,7 @@
 #include "base/shown_text.h"
 #include "policy/decode_console.h"
 #include "policy/decode_dns.h"
+#include "policy/decode_identity.h"
 #include "policy/policy_files.h"
 #include "policy/reader.h"
 
@@ -186,7 +187,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
     if (const YamlNode* console = map.optional("console")) decode_console(*console, settings.console, report);
     if (const YamlNode* view = map.optional("view")) decode_view(*view, settings, report);
     if (const YamlNode* notify = map.optional("notify")) decode_notify(*notify, settings.notify, report);
-    map.unsupported("identity", "identity by tokens ('identity')");
+    if (const YamlNode* identity = map.optional("identity")) decode_identity(*identity, settings.identity, report);
     map.finish();
 }
 

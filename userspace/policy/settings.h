@@ -11,6 +11,7 @@
 #include "model/verdict.h"
 #include "policy/console_settings.h"
 #include "policy/dns_settings.h"
+#include "policy/identity_settings.h"
 
 namespace assent::policy {
 
@@ -62,6 +63,7 @@ struct Settings {
     DnsSettings dns;
     ConsoleSettings console;
     NotifySettings notify;
+    IdentitySettings identity;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
     std::uint32_t threads = 0;                    // 0: one a core
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/

@@ -52,7 +52,8 @@ bool is_one(const AgentItem& item, const model::Agent& agent) {
     if (item.slice && !is_below_slice(agent.cgroup_path, *item.slice)) return false;
     if (item.run && (agent.run_name.empty() || !item.run->matches(agent.run_name) || !may_run_as(item, agent.runner)))
         return false;
-    return item.unit || item.exe || item.slice || item.run;
+    if (item.token && !item.token->matches(agent)) return false;
+    return item.unit || item.exe || item.slice || item.run || item.token;
 }
 
 }  // namespace
