@@ -14,7 +14,8 @@ add_custom_command(
     OUTPUT ${web_build}/packages.stamp
     COMMAND ${CMAKE_COMMAND} -E make_directory ${web_build}
     COMMAND ${CMAKE_COMMAND} -E copy ${web_source}/package.json ${web_source}/package-lock.json ${web_source}/.npmrc ${web_build}
-    COMMAND ${CMAKE_COMMAND} -E chdir ${web_build} ${NPM} ci --silent
+    # Not `npm ci`: that wants optional packages of every other platform in the lock, which not every registry has.
+    COMMAND ${CMAKE_COMMAND} -E chdir ${web_build} ${NPM} install --no-save --include=dev --silent
     COMMAND ${CMAKE_COMMAND} -E touch ${web_build}/packages.stamp
     DEPENDS ${web_source}/package.json ${web_source}/package-lock.json ${web_source}/.npmrc
     COMMENT "Fetching what the web application is built with" VERBATIM)

@@ -3,14 +3,14 @@ import { type ReactNode, useState } from "react";
 import { type Explanation, api } from "./api";
 import { useAsked } from "./hooks";
 import { Fact, Page, Problem, Shown, Time, Verdict } from "./parts";
-import { Sql, Stranger } from "./text";
+import { Stranger } from "./text";
 
 function File({ name, text }: { name: string; text: string }): ReactNode {
   return (
     <details className="file">
       <summary>
         <code>{name}</code>
-        <small>{text.split("\n").length} lines</small>
+        <small>{text.split("\n").length === 1 ? "1 line" : `${text.split("\n").length} lines`}</small>
       </summary>
       <pre tabIndex={0}>
         <code>

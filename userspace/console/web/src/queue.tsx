@@ -152,7 +152,7 @@ export function QueuePage({ queue }: { queue: Queue }): ReactNode {
         </div>
       )}
       {shows === "waiting" && count > 0 && (
-        <p className="keys">
+        <p className="keys is-keyboard">
           <kbd>j</kbd> <kbd>k</kbd> move, <kbd>⏎</kbd> opens
         </p>
       )}
@@ -168,7 +168,7 @@ function Group({ holds, now }: { holds: Hold[]; now: number }): ReactNode {
       <Row hold={first} alike={holds.length} now={now} isFirst={false} />
       {rest.length > 0 && (
         <button type="button" className="more" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          {isOpen ? "Show one" : `Show the other ${rest.length}`}
+          {isOpen ? "Show one" : rest.length === 1 ? "Show the other one" : `Show the other ${rest.length}`}
         </button>
       )}
       {isOpen && rest.map((hold) => <Row key={hold.id} hold={hold} alike={1} now={now} isFirst={false} />)}

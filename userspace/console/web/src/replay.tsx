@@ -1,5 +1,5 @@
 // One session: a player over its records, with a timeline; while it is open new records come by themselves.
-import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Fragment, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { type LogRecord, type Me, api } from "./api";
 import { useAsked, useFollowed, useKeys } from "./hooks";
@@ -82,13 +82,31 @@ function CommandRecord({ record }: { record: LogRecord }): ReactNode {
   );
 }
 
+function Parts({ of }: { of: string[] }): ReactNode {
+  return of.filter(Boolean).map((each, index) => (
+    <Fragment key={index}>
+      {index > 0 && " · "}
+      <Stranger text={each} />
+    </Fragment>
+  ));
+}
+
+function Said({ parts }: { parts: string[] }): ReactNode {
+  return (
+    <p className="record-note">
+      <Parts of={parts} />
+    </p>
+  );
+}
+
 function RecordBody({ record }: { record: LogRecord }): ReactNode {
   if (record.type === "command") return <CommandRecord record={record} />;
   if (record.type === "outcome")
     return (
       <>
         <p className="record-note">
-          <Stranger text={[text(record, "tag"), text(record, "code"), text(record, "error")].filter(Boolean).join(" · ") || "done"} />
+          <Parts of={[text(record, "tag"), text(record, "code"), text(record, "error")]} />
+          {!record.tag && !record.code && !record.error && "done"}
           {count(record, "rows") > 0 && ` · ${count(record, "rows")} rows`}
           {count(record, "masked_fields") > 0 && ` · ${count(record, "masked_fields")} fields masked`}
           {record.duration_us !== undefined && ` · ${(count(record, "duration_us") / 1000).toFixed(1)} ms`}
@@ -96,12 +114,7 @@ function RecordBody({ record }: { record: LogRecord }): ReactNode {
         <Rows of={part(record, "result")} />
       </>
     );
-  const said = ["hold", "state", "event", "detail", "person", "why", "reason", "message"].map((member) => text(record, member)).filter(Boolean);
-  return (
-    <p className="record-note">
-      <Stranger text={said.join(" · ")} />
-    </p>
-  );
+  return <Said parts={["hold", "state", "event", "detail", "person", "why", "reason", "message"].map((member) => text(record, member))} />;
 }
 
 const titles: Record<string, string> = {
@@ -192,8 +205,10 @@ function Player({ first, isOpen }: { first: LogRecord[]; isOpen: boolean }): Rea
     const timer = setTimeout(() => setAt(at + 1), Math.min(3000, Math.max(120, Number.isNaN(gap) ? 0 : gap)) / speed);
     return () => clearTimeout(timer);
   }, [isPlaying, at, speed, first]);
+  const isMoved = useRef(false);
   useEffect(() => {
-    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    if (isMoved.current) list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    isMoved.current = true; // where it opens it begins at the top
   }, [at]);
   const toggle = () => {
     if (!isPlaying && at >= first.length - 1) setAt(0);
@@ -228,7 +243,7 @@ function Player({ first, isOpen }: { first: LogRecord[]; isOpen: boolean }): Rea
           </select>
         </label>
       </div>
-      <p className="keys">
+      <p className="keys is-keyboard">
         <kbd>p</kbd> plays, <kbd>j</kbd> <kbd>k</kbd> step{isOpen && "; the session is open, and new records come by themselves"}
       </p>
       <ol className="records" ref={list}>
