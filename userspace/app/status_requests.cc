@@ -43,6 +43,11 @@ void add_status_requests(control::Server& server, StatusSource source) {
         // Whoever came by a token may be anybody whom the provider knows.
         if (!peer.person.issuer.empty() && !may_view(peer, shared->decide()))
             return fail(Errc::denied, "the status is shown to the people in `decide` and `view` of this host's settings");
+        // Monitoring of the host asks it all day; whoever came by a token is a person or program with a name.
+        if (!peer.person.issuer.empty()) {
+            if (auto looked = record_look(shared->record, peer, "status"); !looked)
+                return std::unexpected(std::move(looked.error()));
+        }
         return shared->describe();
     });
     server.handle(

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "console/console.h"
 #include "control/server.h"
-#include "unit/console/moved_clock.h"
+#include "support/stopped_clock.h"
 
 namespace assent::console {
 namespace {
@@ -20,7 +20,7 @@ using nlohmann::json;
 constexpr std::string_view index_html = "<!doctype html>";
 constexpr Asset assets[] = {{"/index.html", "text/html; charset=utf-8", index_html}, {"/assets/a-1.js", "text/javascript", "1"}};
 
-struct Fixture : ::testing::Test {
+struct ConsoleAndDaemon : ::testing::Test {
     void SetUp() override {
         std::string name = (std::filesystem::temp_directory_path() / "assent-console-XXXXXX").string();
         ASSERT_NE(::mkdtemp(name.data()), nullptr);
@@ -94,7 +94,7 @@ struct Fixture : ::testing::Test {
     json last;
 };
 
-TEST_F(Fixture, EveryAnswerForbidsWhatIsNotTheApplicationsOwn) {
+TEST_F(ConsoleAndDaemon, EveryAnswerForbidsWhatIsNotTheApplicationsOwn) {
     for (const char* path : {"/", "/holds/h-7k2mq4", "/assets/a-1.js", "/nothing.txt", "/api/v1/me", "/api/v1/nothing", "/sign-in/done"}) {
         const auto response = ask(request_to(path));
         const auto policy = header_of(response, "Content-Security-Policy");
@@ -107,7 +107,7 @@ TEST_F(Fixture, EveryAnswerForbidsWhatIsNotTheApplicationsOwn) {
     }
 }
 
-TEST_F(Fixture, PlacesOfTheApplicationAreTheApplication) {
+TEST_F(ConsoleAndDaemon, PlacesOfTheApplicationAreTheApplication) {
     EXPECT_EQ(ask(request_to("/holds/h-7k2mq4")).body, index_html);
     EXPECT_EQ(ask(request_to("/assets/a-1.js")).body, "1");
     EXPECT_NE(header_of(ask(request_to("/assets/a-1.js")), "Cache-Control").find("immutable"), std::string::npos);
@@ -115,7 +115,7 @@ TEST_F(Fixture, PlacesOfTheApplicationAreTheApplication) {
     EXPECT_EQ(ask(request_to("/", "POST")).status, 405);
 }
 
-TEST_F(Fixture, ItAnswersToItsOwnNameOnly) {
+TEST_F(ConsoleAndDaemon, ItAnswersToItsOwnNameOnly) {
     for (const char* name : {"evil.example", "assent.example", "assent.example:7443.evil.example", ""}) {
         auto request = request_to("/api/v1/me");
         request.headers["host"] = name;
@@ -123,7 +123,7 @@ TEST_F(Fixture, ItAnswersToItsOwnNameOnly) {
     }
 }
 
-TEST_F(Fixture, NobodyIsLetInWithoutASessionOrAToken) {
+TEST_F(ConsoleAndDaemon, NobodyIsLetInWithoutASessionOrAToken) {
     auto request = request_to("/api/v1/holds");
     request.headers.erase("authorization");
     EXPECT_EQ(ask(request).status, 401);
@@ -136,7 +136,7 @@ TEST_F(Fixture, NobodyIsLetInWithoutASessionOrAToken) {
     EXPECT_EQ(ask(request).status, 403) << "the daemon does not know it";
 }
 
-TEST_F(Fixture, ARouteIsAVerb) {
+TEST_F(ConsoleAndDaemon, ARouteIsAVerb) {
     EXPECT_EQ(ask(request_to("/api/v1/holds/h-7k2mq4")).status, 200);
     EXPECT_EQ(last, (json{{"verb", "hold"}, {"id", "h-7k2mq4"}, {"person", "token:test"}})) << "and no verb sees the token";
     EXPECT_EQ(ask(request_to("/api/v1/holds/h-7k2mq4/deny", "POST", R"({"reason": "no"})")).status, 200);
@@ -146,7 +146,7 @@ TEST_F(Fixture, ARouteIsAVerb) {
     EXPECT_EQ(last["sql"], "SELECT 1");
 }
 
-TEST_F(Fixture, WhatIsNoRouteIsRefused) {
+TEST_F(ConsoleAndDaemon, WhatIsNoRouteIsRefused) {
     EXPECT_EQ(ask(request_to("/api/v1/nothing")).status, 404);
     EXPECT_EQ(ask(request_to("/api/v2/me")).status, 200) << "a place of the application";
     EXPECT_EQ(ask(request_to("/api/v1/holds/h-7k2mq4/approve")).status, 405);
@@ -162,7 +162,7 @@ TEST_F(Fixture, WhatIsNoRouteIsRefused) {
     EXPECT_TRUE(last.is_null()) << "the daemon was asked nothing";
 }
 
-TEST_F(Fixture, ListsAreCollected) {
+TEST_F(ConsoleAndDaemon, ListsAreCollected) {
     const auto answer = json::parse(ask(request_to("/api/v1/holds")).body);
     EXPECT_EQ(answer["count"], 3);
     EXPECT_EQ(answer["holds"].size(), 3U);
@@ -172,7 +172,7 @@ TEST_F(Fixture, ListsAreCollected) {
     EXPECT_EQ(ask(wrong).status, 400);
 }
 
-TEST_F(Fixture, EventsComeAsTheyAre) {
+TEST_F(ConsoleAndDaemon, EventsComeAsTheyAre) {
     const auto response = ask(request_to("/api/v1/holds/events"));
     EXPECT_EQ(response.type, "text/event-stream");
     ASSERT_TRUE(response.stream);
@@ -187,7 +187,7 @@ TEST_F(Fixture, EventsComeAsTheyAre) {
     EXPECT_NE(got.find("event: end\n"), std::string::npos) << got;
 }
 
-TEST_F(Fixture, ACallerHasSoManyStreams) {
+TEST_F(ConsoleAndDaemon, ACallerHasSoManyStreams) {
     std::vector<Response> open;
     for (std::size_t i = 0; i < limits::console_streams_per_session; ++i) open.push_back(ask(request_to("/api/v1/holds/events")));
     for (const auto& each : open) EXPECT_EQ(each.status, 200);
@@ -196,14 +196,14 @@ TEST_F(Fixture, ACallerHasSoManyStreams) {
     EXPECT_EQ(ask(request_to("/api/v1/holds/events")).status, 200) << "a place is given back";
 }
 
-TEST_F(Fixture, TooManyRequestsAreRefused) {
+TEST_F(ConsoleAndDaemon, TooManyRequestsAreRefused) {
     int refused = 0;
     for (std::size_t i = 0; i < limits::console_requests_at_once + 5; ++i)
         refused += ask(request_to("/api/v1/status")).status == 429 ? 1 : 0;
     EXPECT_EQ(refused, 5);
 }
 
-TEST_F(Fixture, WithoutTheDaemonItSaysSo) {
+TEST_F(ConsoleAndDaemon, WithoutTheDaemonItSaysSo) {
     server->stop();
     const auto response = ask(request_to("/api/v1/status"));
     EXPECT_EQ(response.status, 503);

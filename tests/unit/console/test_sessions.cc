@@ -6,7 +6,7 @@
 #include "console/rate.h"
 #include "console/sessions.h"
 #include "console/sign_in.h"
-#include "unit/console/moved_clock.h"
+#include "support/stopped_clock.h"
 
 namespace assent::console {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::StoppedClock;
 
-struct Fixture : ::testing::Test {
+struct SignedIn : ::testing::Test {
     StoppedClock clock;
     Sessions sessions{clock, 30min, 12h};
 
@@ -23,7 +23,7 @@ struct Fixture : ::testing::Test {
     }
 };
 
-TEST_F(Fixture, EachSessionHasAnIdOfItsOwnThatNobodyCanGuess) {
+TEST_F(SignedIn, EachSessionHasAnIdOfItsOwnThatNobodyCanGuess) {
     std::set<std::string> ids;
     for (int i = 0; i < 10; ++i) ids.insert(open("person " + std::to_string(i)));
     EXPECT_EQ(ids.size(), 10U);
@@ -32,7 +32,7 @@ TEST_F(Fixture, EachSessionHasAnIdOfItsOwnThatNobodyCanGuess) {
     EXPECT_FALSE(sessions.use(std::string(64, '0')).has_value());
 }
 
-TEST_F(Fixture, ASessionThatNobodyUsesEnds) {
+TEST_F(SignedIn, ASessionThatNobodyUsesEnds) {
     const auto id = open();
     clock.move(29min);
     ASSERT_TRUE(sessions.use(id).has_value());
@@ -42,7 +42,7 @@ TEST_F(Fixture, ASessionThatNobodyUsesEnds) {
     EXPECT_FALSE(sessions.is_open(id)) << "looking whether it is open is not using it";
 }
 
-TEST_F(Fixture, ASessionEndsAfterTheLongestTimeHoweverOftenItIsUsed) {
+TEST_F(SignedIn, ASessionEndsAfterTheLongestTimeHoweverOftenItIsUsed) {
     const auto id = open();
     for (int i = 0; i < 47; ++i) {
         clock.move(15min);
@@ -52,7 +52,7 @@ TEST_F(Fixture, ASessionEndsAfterTheLongestTimeHoweverOftenItIsUsed) {
     EXPECT_FALSE(sessions.use(id).has_value());
 }
 
-TEST_F(Fixture, ASessionEndsWithItsToken) {
+TEST_F(SignedIn, ASessionEndsWithItsToken) {
     const auto id = open("ana", 10min);
     clock.move(9min);
     EXPECT_TRUE(sessions.use(id).has_value());
@@ -60,7 +60,7 @@ TEST_F(Fixture, ASessionEndsWithItsToken) {
     EXPECT_FALSE(sessions.use(id).has_value());
 }
 
-TEST_F(Fixture, APersonHasSoManySessionsAndOthersAreLeftAlone) {
+TEST_F(SignedIn, APersonHasSoManySessionsAndOthersAreLeftAlone) {
     const auto other = open("ben");
     clock.move(1s);
     const auto first = open("ana");
@@ -76,7 +76,7 @@ TEST_F(Fixture, APersonHasSoManySessionsAndOthersAreLeftAlone) {
     EXPECT_TRUE(sessions.is_open(other));
 }
 
-TEST_F(Fixture, WhatWasEndedIsOver) {
+TEST_F(SignedIn, WhatWasEndedIsOver) {
     const auto id = open();
     sessions.end(id);
     EXPECT_FALSE(sessions.use(id).has_value());
