@@ -25,10 +25,10 @@ _assent() {
     done
 
     case $previous in
-        --config | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
+        --config | --token-file | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid | --days) return ;;
+        --name | --purpose | --issuer | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid | --days) return ;;
         --scope) mapfile -t COMPREPLY < <(compgen -W 'holds records policy status end' -- "$current"); return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
@@ -36,8 +36,9 @@ _assent() {
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run whoami holds approve deny sessions replay search verify status doctor policy govern end token upgrade detach --version $common" ;;
-        run) words='--name --user --purpose --config --help --' ;;
+        '') words="run login logout whoami holds approve deny sessions replay search verify status doctor policy govern end token upgrade detach --version $common" ;;
+        run) words='--name --user --purpose --token-file --config --help --' ;;
+        login) words="--issuer --token-file $common" ;;
         holds)
             case $sub in
                 show | wait) words="$(_assent_holds) $common" ;;

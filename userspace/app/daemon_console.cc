@@ -31,7 +31,7 @@ Result<> Daemon::add_console_requests() {
     const auto decide = [this] { return decide_lists(); };
     control_->identify_by([this](std::string_view token) -> Result<approve::Person> {
         if (ApiTokens::is_one(token)) return api_tokens_->identify(token);
-        return fail(Errc::unsupported, "this assentd knows no identity provider; name one under `identity` in its settings");
+        return issuers_->identify(token);
     });
     control_->authorize_by([](const control::Peer& peer, std::string_view verb) -> Result<> {
         if (peer.person.scopes.empty() || scopes_cover(peer.person.scopes, verb)) return {};

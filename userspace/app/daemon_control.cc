@@ -7,6 +7,7 @@
 #include "app/daemon_parts.h"
 #include "app/govern_requests.h"
 #include "app/hold_requests.h"
+#include "app/login_requests.h"
 #include "app/policy_requests.h"
 #include "app/record_requests.h"
 #include "app/run_requests.h"
@@ -42,7 +43,14 @@ Result<> Daemon::open_control() {
         {runs_.get(), [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
          [this](std::string_view name, std::string_view runner) { return policies_.current()->may_run(name, runner); },
          [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+         [this](const std::string& file, uid_t reader) { return tokens_->try_file(file, reader); },
+         [this](const kernel::RunStarted& run, const std::string& file, uid_t reader, TokenPointer token) {
+             return tokens_->bind_file(run.cgroup_path, run.cgroup_id, file, reader, std::move(token));
+         },
+         [this](model::Agent& agent) { tokens_->describe(agent); },
          [this](pid_t process) { return networks_->prepare(process); }, [this] { return redirect_->detach(); }, durable});
+    add_login_requests(*control_, {*issuers_, *tokens_,
+                                   [this](const Peer& peer) { return agent_of_peer(runs_.get(), peer); }, system_clock()});
     add_govern_requests(*control_, {*redirect_, [this](pid_t process) { return networks_->prepare(process); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
     add_reload_request();
@@ -106,6 +114,8 @@ json Daemon::describe() const {
     answer["ports"] = ports_;
     answer["networks"] = networks_->count();
     answer["dns"] = lookups_->describe();
+    answer["identity"] = issuers_->describe();
+    answer["agent_tokens"] = tokens_->count();
     answer["notices"] = notices_.describe();
     answer["notices"]["is_wanted"] = settings_.notify.is_wanted;
     answer["ca"] = (settings_.state / "tls/ca.pem").string();

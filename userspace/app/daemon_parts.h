@@ -9,11 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/agent_tokens.h"
 #include "app/api_tokens.h"
 #include "app/cancel_keys.h"
 #include "app/handover.h"
 #include "app/hold_requests.h"
 #include "app/hold_service.h"
+#include "app/issuers.h"
 #include "app/kernel_events.h"
 #include "app/lookups.h"
 #include "app/names_generation.h"
@@ -75,6 +77,7 @@ private:
     [[nodiscard]] Result<> open_control();
 
     [[nodiscard]] Result<> record(const model::RecordDraft& draft) const { return log_->append_and_wait(draft); }
+    [[nodiscard]] Result<> open_identity();
     [[nodiscard]] Result<> record_start() const;
     // Of the daemon before, when it did not stop in order.
     [[nodiscard]] Result<> record_end_before() const;
@@ -120,6 +123,8 @@ private:
     resolve::LearnedNames learned_names_;
     std::unique_ptr<kernel::Redirect> redirect_;
     std::unique_ptr<kernel::Runs> runs_;
+    std::unique_ptr<Issuers> issuers_;
+    std::unique_ptr<AgentTokens> tokens_;
     std::unique_ptr<Lookups> lookups_;
     CancelKeys cancel_keys_;
     NamesGenerations generations_;

@@ -14,7 +14,6 @@ namespace {
 using nlohmann::json;
 using std::chrono::seconds;
 
-constexpr double latest_time = 253'402'300'799.0;  // the year 9999
 constexpr std::size_t shown_value = 200;
 
 std::string shown(std::string_view value) { return shown_text(value.substr(0, shown_value)); }
@@ -24,7 +23,7 @@ Result<std::optional<WallTime>> time_of(const json& payload, const char* name) {
     const auto found = payload.find(name);
     if (found == payload.end()) return std::nullopt;
     const double value = found->is_number() ? found->get<double>() : -1;
-    if (!(value >= 0 && value <= latest_time))
+    if (!(value >= 0 && value <= latest_token_time))
         return fail(Errc::malformed, fmt::format("the token's '{}' is no time", name));
     return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(std::floor(value))));
 }

@@ -15,6 +15,8 @@
 
 namespace assent::identity {
 
+inline constexpr double latest_token_time = 9e9;  // seconds since 1970, in 2255: later ones do not fit the clock
+
 // What a token has to be for. All of it is checked, always.
 struct Expected {
     std::string audience = {};  // must be in `aud`; of an ID token the client's id

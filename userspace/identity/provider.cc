@@ -106,6 +106,16 @@ Result<std::string> unverified_issuer(std::string_view token) {
     return found->get<std::string>();
 }
 
+Result<WallTime> unverified_expiry(std::string_view token) {
+    auto jws = parse_jws(token);
+    if (!jws) return std::unexpected(std::move(jws.error()));
+    const auto found = jws->payload.find("exp");
+    if (found == jws->payload.end() || !found->is_number()) return fail(Errc::malformed, "the token says no 'exp'");
+    const auto value = found->get<double>();
+    if (!(value >= 0 && value <= latest_token_time)) return fail(Errc::malformed, "the token's 'exp' is no time");
+    return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(value)));
+}
+
 std::string to_form(const FormFields& fields) {
     std::string out;
     for (const auto& [name, value] : fields) {

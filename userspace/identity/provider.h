@@ -73,6 +73,9 @@ public:
 // The `iss` of a token whose signature nobody has checked, to find its provider by. Errors as parse_jws.
 [[nodiscard]] Result<std::string> unverified_issuer(std::string_view token);
 
+// Its `exp`, likewise.
+[[nodiscard]] Result<WallTime> unverified_expiry(std::string_view token);
+
 // "a=1&b=x%20y"
 [[nodiscard]] std::string to_form(const FormFields& fields);
 
