@@ -68,7 +68,7 @@ class InABrowser(harness.EndToEnd):
                              file=f"{folder}/{name}.png", whole=not name.startswith("view-"))
 
 
-class Holds(InABrowser):
+class InTheConsole(InABrowser):
     def test_a_link_leads_through_the_sign_in_to_its_hold_which_is_approved_by_keyboard(self):
         agent, hold = self.hold_one(21, before="c.execute('SELECT count(*) FROM orders')", purpose="returns of January")
         self.assertEqual(self.sign_in(path=f"/holds/{hold}"), f"{self.console.url}/holds/{hold}")
@@ -171,8 +171,6 @@ class Holds(InABrowser):
         """)
         self.assertEqual(statuses, [403] * 5)
 
-
-class Pages(InABrowser):
     def test_sessions_are_found_replayed_followed_and_ended(self):
         self.psql_rows("SELECT id, name, national_id FROM customers ORDER BY id LIMIT 3")
         live = self.start_script("""

@@ -8,7 +8,7 @@ import harness
 from test_console import InABrowser
 
 
-class Cookies(InABrowser):
+class AgainstTheConsole(InABrowser):
     def cookies(self, page="main"):
         return {cookie["name"]: cookie for cookie in self.browser.run("return page.context().cookies();", page=page)}
 
@@ -42,8 +42,6 @@ class Cookies(InABrowser):
         self.assertNotIn("__Host-assent-session", self.cookies())
         self.assertEqual(self.console.ask("/api/v1/me", headers={"Cookie": f"__Host-assent-session={value}"})[0], 401)
 
-
-class OtherSites(InABrowser):
     def session(self, person="ana"):
         self.sign_in(person)
         value = next(cookie["value"] for cookie in self.browser.run("return page.context().cookies();") if cookie["name"] == "__Host-assent-session")

@@ -15,6 +15,8 @@ LAYERS = {
     "session": _BELOW_SESSION,
     **{folder: _BELOW_SESSION | {"session"} for folder in _SHELL},
     "control": _BELOW_SESSION | {"session", "approve"},  # its peers are the desk's persons
+    "console": _BELOW_SESSION | {"control", "approve", "identity", "tls", "secrets"},  # programs of their own, with nothing
+    "notify": _BELOW_SESSION | {"control", "approve", "secrets"},                      # of the daemon's
     "app": _BELOW_SESSION | _SHELL | {"session"},
     "cli": _BELOW_SESSION | _SHELL | {"session"},
 }

@@ -20,19 +20,20 @@ using nlohmann::json;
 
 struct Scope {
     std::string_view name;
-    std::array<std::string_view, 3> verbs;
+    std::array<std::string_view, 4> verbs;
 };
-constexpr std::array<Scope, 5> all_scopes = {{{"holds", {"holds", "hold", "wait"}},
-                                              {"records", {"sessions", "replay", "search"}},
-                                              {"policy", {"policy.show", "explain", ""}},
-                                              {"status", {"status", "", ""}},
-                                              {"end", {"end", "", ""}}}};
+constexpr std::array<Scope, 5> all_scopes = {{{"holds", {"holds", "hold", "wait", "approvals"}},
+                                              {"records", {"sessions", "replay", "search", ""}},
+                                              {"policy", {"policy.show", "explain", "", ""}},
+                                              {"status", {"status", "", "", ""}},
+                                              {"end", {"end", "", "", ""}}}};
 constexpr std::chrono::seconds longest_lifetime = std::chrono::hours(24 * 3653);
 constexpr std::string_view verb_of_every_scope = "me";
 
 bool is_name(std::string_view text) {
     return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+               c == '.';
     });
 }
 
@@ -147,9 +148,9 @@ Result<json> ApiTokens::create(const Wish& wish) {
     const std::scoped_lock lock(mutex_);
     if (tokens_.size() >= limits::api_tokens)
         return fail(Errc::limit, "there are too many tokens; revoke those that nobody uses");
-    const bool is_taken =
-        std::ranges::any_of(tokens_, [&](const auto& each) { return each.second.name == wish.name; });
-    if (is_taken) return fail(Errc::invalid, fmt::format("there is a token '{}'; revoke it, or take another name", wish.name));
+    const bool is_taken = std::ranges::any_of(tokens_, [&](const auto& each) { return each.second.name == wish.name; });
+    if (is_taken)
+        return fail(Errc::invalid, fmt::format("there is a token '{}'; revoke it, or take another name", wish.name));
     const std::string secret = "assent_" + random_hex(32);
     Token token{"t-" + random_hex(4), wish.name, wish.scopes, wish.made_by, clock_.wall()};
     if (wish.lifetime > std::chrono::seconds::zero()) token.expires = token.made + wish.lifetime;

@@ -32,8 +32,8 @@ public:
         std::string made_by;
         std::chrono::seconds lifetime{};  // zero: until it is revoked
     };
-    // {id, name, scopes, expires?, token}: the only time that the token itself is shown. Errc::invalid: a scope that does not
-    // exist, a name that is taken or is none; Errc::limit: there are too many.
+    // {id, name, scopes, expires?, token}: the only time that the token itself is shown. Errc::invalid: a scope that does
+    // not exist, a name that is taken or is none; Errc::limit: there are too many.
     [[nodiscard]] Result<nlohmann::json> create(const Wish& wish);
     // {id, name, scopes, made, made_by, expires?, last_used?} of each.
     [[nodiscard]] nlohmann::json list() const;

@@ -17,7 +17,8 @@ std::optional<uid_t> uid_of(const std::string& user) {
     std::array<char, 16 * 1024> buffer{};
     passwd entry{};
     passwd* found = nullptr;
-    if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+    if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+        return std::nullopt;
     return found->pw_uid;
 }
 
@@ -38,7 +39,8 @@ Result<> Daemon::add_console_requests() {
         return fail(Errc::denied, "the scopes of this token do not cover that");
     });
     add_token_requests(*control_, *api_tokens_, durable);
-    add_policy_requests(*control_, {[this] { return policies_.current(); }, [this] { return policies_.describe(); }, decide, durable});
+    add_policy_requests(*control_,
+                        {[this] { return policies_.current(); }, [this] { return policies_.describe(); }, decide, durable});
     const auto notifier = settings_.notify.is_wanted ? uid_of(settings_.notify.user) : std::optional<uid_t>(0);
     if (!notifier) spdlog::warn("there is no user {}: only root takes notices", settings_.notify.user);
     add_notice_requests(*control_, {notices_, *desk_, notifier.value_or(0), durable, system_clock()});

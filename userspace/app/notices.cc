@@ -48,7 +48,8 @@ Result<> may_notify(const NoticeRequests& deps, const Peer& peer) {
 
 Result<json> watch(const NoticeRequests& deps, const Peer& peer, const Emit& emit) {
     if (auto allowed = may_notify(deps, peer); !allowed) return std::unexpected(std::move(allowed.error()));
-    if (auto recorded = record_look(deps.record, peer, "notices"); !recorded) return std::unexpected(std::move(recorded.error()));
+    if (auto recorded = record_look(deps.record, peer, "notices"); !recorded)
+        return std::unexpected(std::move(recorded.error()));
     Notices::Watcher watcher(deps.notices);  // before the list is made, so that nothing falls between
     std::size_t count = 0;
     for (const auto& hold : deps.desk.list(true, limits::holds_listed)) {
@@ -80,7 +81,8 @@ Result<json> take_report(const NoticeRequests& deps, const Peer& peer, const jso
     if (!deps.notices.report(channel, state)) return json::object();
     std::string members;
     JsonWriter writer(members);
-    writer.member("what", is_failing ? "notices are not delivered" : "notices are delivered again").member("channel", channel);
+    writer.member("what", is_failing ? "notices are not delivered" : "notices are delivered again")
+        .member("channel", channel);
     if (!why.empty()) writer.member("why", why);
     if (auto recorded = deps.record({model::record_type::degraded, {}, members, {}, true}); !recorded)
         return std::unexpected(std::move(recorded.error()));
@@ -151,7 +153,8 @@ void add_notice_requests(control::Server& server, NoticeRequests deps) {
     shared->desk.on_change([shared](const approve::Hold& hold) {
         if (shared->notices.is_watched()) shared->notices.put(notice_of(hold, event_of(hold), shared->clock));
     });
-    server.handle("notices", [shared](const Peer& peer, const json&, const Emit& emit) { return watch(*shared, peer, emit); });
+    server.handle("notices",
+                  [shared](const Peer& peer, const json&, const Emit& emit) { return watch(*shared, peer, emit); });
     server.handle("notices.report", [shared](const Peer& peer, const json& request, const Emit&) {
         return take_report(*shared, peer, request);
     });

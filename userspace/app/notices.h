@@ -55,15 +55,17 @@ private:
 };
 
 struct NoticeRequests {
-    Notices& notices;     // live longer than the server
+    Notices& notices;  // live longer than the server
     approve::Desk& desk;
     std::uint32_t notifier_uid = 0;  // besides root
     DurableRecord record;
     const Clock& clock;
 };
 
-// Before server.start(). Adds one on_change() callback to the desk. For the notifier's user and root of this host. The verbs:
-//   notices        {}   the holds that wait as {"notice": {event: "opened", hold}}, then {"listed": n}, then each notice as it
+// Before server.start(). Adds one on_change() callback to the desk. For the notifier's user and root of this host. The
+// verbs:
+//   notices        {}   the holds that wait as {"notice": {event: "opened", hold}}, then {"listed": n}, then each notice as
+//   it
 //                       comes; {"dropped": n} where some were
 //   notices.report {channel, is_failing, why?, dropped?, delivered?}   shown by `status`; recorded (daemon.degraded) when a
 //                       channel begins to fail and when it works again

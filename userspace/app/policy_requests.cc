@@ -24,7 +24,8 @@ struct Shared {
 
 Result<> may_look(const Shared& shared, const Peer& peer, std::string_view what, std::string_view about = {}) {
     if (!may_view(peer, shared.deps.decide()))
-        return fail(Errc::denied, "policies are shown to root and to the people in `decide` and `view` of this host's settings");
+        return fail(Errc::denied,
+                    "policies are shown to root and to the people in `decide` and `view` of this host's settings");
     return record_look(shared.deps.record, peer, what, about);
 }
 
@@ -107,12 +108,10 @@ json target_to_json(const policy::Target& target) {
         addresses.push_back(fmt::format(
             "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
     }
-    return {{"name", target.name},
-            {"addresses", std::move(addresses)},
-            {"databases", target.databases},
-            {"protocol", target.protocol == policy::Protocol::postgres ? "postgres" : "tcp"},
-            {"tls", name_of(target.tls)},
-            {"has_credential", !target.credential.empty()}};
+    return {
+        {"name", target.name},           {"addresses", std::move(addresses)},
+        {"databases", target.databases}, {"protocol", target.protocol == policy::Protocol::postgres ? "postgres" : "tcp"},
+        {"tls", name_of(target.tls)},    {"has_credential", !target.credential.empty()}};
 }
 
 void add_policy_requests(control::Server& server, PolicyRequests deps) {

@@ -24,7 +24,8 @@ constexpr auto look_every = std::chrono::milliseconds(250);  // for what a follo
 // Records the look, or says why it may not be. `about` is what was looked at: members of the record.
 Result<> record_look(const RecordRequests& deps, const Peer& peer, std::string_view what, std::string_view about) {
     if (!may_view(peer, deps.decide()))
-        return fail(Errc::denied, "records are shown to root and to the people in `decide` and `view` of this host's settings");
+        return fail(Errc::denied,
+                    "records are shown to root and to the people in `decide` and `view` of this host's settings");
     return app::record_look(deps.record, peer, what, about);
 }
 

@@ -77,17 +77,17 @@ inline constexpr std::size_t open_holds = 10'000;
 inline constexpr std::size_t open_holds_per_agent = 100;
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
-inline constexpr std::size_t control_clients_per_user = 16;  // of control_clients, but for root; one more is turned away
-inline constexpr std::size_t control_clients_for_root = 8;   // of control_clients
+inline constexpr std::size_t control_clients_per_user = 16;     // of control_clients, but for root; one more is turned away
+inline constexpr std::size_t control_clients_for_root = 8;      // of control_clients
 inline constexpr std::size_t control_clients_for_console = 72;  // beside control_clients
-inline constexpr std::size_t control_depth = 64;             // nesting of a request's JSON
-inline constexpr auto control_idle_timeout = 60s;            // between two requests
-inline constexpr auto control_transfer_timeout = 10s;        // for a whole request to come, or an answer's line to go
-inline constexpr std::size_t hold_shown_size = 3 * MiB;      // of a hold as JSON; larger: denied, it cannot be shown whole
-inline constexpr std::size_t hold_reason = 4 * KiB;          // what a reviewer gives as the reason
-inline constexpr auto ended_holds_kept = 24h * 30;           // then the log alone has them
-inline constexpr std::size_t holds_listed = 10'000;          // of `assent holds --all`, the newest
-inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a watcher has not read; full: it is ended
+inline constexpr std::size_t control_depth = 64;                // nesting of a request's JSON
+inline constexpr auto control_idle_timeout = 60s;               // between two requests
+inline constexpr auto control_transfer_timeout = 10s;           // for a whole request to come, or an answer's line to go
+inline constexpr std::size_t hold_shown_size = 3 * MiB;  // of a hold as JSON; larger: denied, it cannot be shown whole
+inline constexpr std::size_t hold_reason = 4 * KiB;      // what a reviewer gives as the reason
+inline constexpr auto ended_holds_kept = 24h * 30;       // then the log alone has them
+inline constexpr std::size_t holds_listed = 10'000;      // of `assent holds --all`, the newest
+inline constexpr std::size_t watch_queue = 16 * 1024;    // changes that a watcher has not read; full: it is ended
 
 // The console: requests that have no room get 503, too many of one session or address 429.
 inline constexpr std::size_t console_connections = 64;          // answered at once, each by a thread

@@ -29,8 +29,8 @@ void create(Context& context, const Options& options) {
     std::printf("%s\n", text_of(*made, "token").c_str());
     const std::string end = text_of(*made, "expires");
     std::fprintf(stderr, "%s (%s), for %s, %s%s; it is shown this once\n", text_of(*made, "name").c_str(),
-                 text_of(*made, "id").c_str(), joined(texts_of(*made, "scopes")).c_str(), end.empty() ? "until it is revoked" : "until ",
-                 end.c_str());
+                 text_of(*made, "id").c_str(), joined(texts_of(*made, "scopes")).c_str(),
+                 end.empty() ? "until it is revoked" : "until ", end.c_str());
 }
 
 void list(Context& context) {
@@ -38,14 +38,20 @@ void list(Context& context) {
     if (!answer) return;
     const json& tokens = member_of(*answer, "tokens");
     if (context.is_json) return print_json(tokens);
-    Table table({{"ID"}, {"NAME", Table::Align::left, 30}, {"SCOPES", Table::Align::left, 40}, {"MADE BY"}, {"MADE"}, {"EXPIRES"}, {"LAST USED"}});
+    Table table({{"ID"},
+                 {"NAME", Table::Align::left, 30},
+                 {"SCOPES", Table::Align::left, 40},
+                 {"MADE BY"},
+                 {"MADE"},
+                 {"EXPIRES"},
+                 {"LAST USED"}});
     for (const json& token : tokens) {
         const auto day = [&](const char* member, const char* otherwise) {
             const std::string time = text_of(token, member);
             return time.empty() ? std::string(otherwise) : time.substr(0, 16);
         };
-        table.add({text_of(token, "id"), text_of(token, "name"), joined(texts_of(token, "scopes")), shown_text(text_of(token, "made_by")),
-                   day("made", ""), day("expires", "never"), day("last_used", "")});
+        table.add({text_of(token, "id"), text_of(token, "name"), joined(texts_of(token, "scopes")),
+                   shown_text(text_of(token, "made_by")), day("made", ""), day("expires", "never"), day("last_used", "")});
     }
     if (table.is_empty()) {
         std::printf("There are no tokens.\n");

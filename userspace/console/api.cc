@@ -27,6 +27,8 @@ const Api::Route Api::routes[] = {{"GET", "me", &Api::me},
                                   {"GET", "holds/{id}", &Api::show_hold},
                                   {"POST", "holds/{id}/approve", &Api::approve},
                                   {"POST", "holds/{id}/deny", &Api::deny},
+                                  {"GET", "approvals", &Api::list_approvals},
+                                  {"POST", "approvals/{id}/revoke", &Api::revoke},
                                   {"GET", "sessions", &Api::list_sessions},
                                   {"GET", "sessions/{id}", &Api::replay},
                                   {"GET", "sessions/{id}/events", &Api::follow},
@@ -42,9 +44,8 @@ constexpr std::size_t longest_id = 64;
 constexpr std::size_t longest_text = 1'000;  // of a query's value
 
 bool is_id(std::string_view text) {
-    return !text.empty() && text.size() <= longest_id && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    });
+    return !text.empty() && text.size() <= longest_id &&
+           std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 std::vector<std::string_view> parts_of(std::string_view path) {
@@ -162,7 +163,9 @@ Response Api::answer(const Request& request, std::string_view place, const Calle
     return error_response(404, "not_found", "there is nothing of this name in version 1 of the API");
 }
 
-Result<json> Api::who_is(const std::string& token) const { return control::ask(socket_, {{"verb", "me"}, {"token", token}}); }
+Result<json> Api::who_is(const std::string& token) const {
+    return control::ask(socket_, {{"verb", "me"}, {"token", token}});
+}
 
 Response Api::pass_on(const Call& call, json request) const {
     request["token"] = call.caller.token;
@@ -198,8 +201,10 @@ Response Api::me(const Call& call) {
 
 Response Api::list_holds(const Call& call) {
     const std::string_view state = call.request.asked("state");
-    if (!state.empty() && state != "waiting" && state != "all") return error_response(400, "invalid", "'state' is waiting or all");
-    return collect(call, {{"verb", "holds"}, {"brief", true}, {"all", state == "all"}}, "hold", "holds", limits::console_listed);
+    if (!state.empty() && state != "waiting" && state != "all")
+        return error_response(400, "invalid", "'state' is waiting or all");
+    return collect(call, {{"verb", "holds"}, {"brief", true}, {"all", state == "all"}}, "hold", "holds",
+                   limits::console_listed);
 }
 
 Response Api::show_hold(const Call& call) { return pass_on(call, {{"verb", "hold"}, {"id", call.id}}); }
@@ -210,7 +215,35 @@ Response Api::decide(const Call& call, const char* verb) {
     if (call.id.size() < whole_id) return error_response(400, "invalid", "a decision names the whole id of its hold");
     const auto reason = text_of(call.body, "reason", false);
     if (!reason) return error_response(reason.error());
-    return pass_on(call, {{"verb", verb}, {"id", call.id}, {"reason", *reason}});
+    json request{{"verb", verb}, {"id", call.id}, {"reason", *reason}};
+    if (auto widened = add_widening(call, request); !widened) return error_response(widened.error());
+    return pass_on(call, std::move(request));
+}
+
+Result<> Api::add_widening(const Call& call, json& request) const {
+    bool is_wider = false;
+    for (const char* member : {"shape", "most_released", "is_trial"}) {
+        if (!call.body.contains(member)) continue;
+        request[member] = call.body[member];
+        is_wider = true;
+    }
+    if (!is_wider) return {};
+    if (request["verb"] != "approve") return fail(Errc::invalid, "only an approval can be widened");
+    const auto hold = control::ask(socket_, {{"verb", "hold"}, {"id", call.id}, {"token", call.caller.token}});
+    if (!hold) return std::unexpected(hold.error());
+    if (!hold->contains("shape")) return fail(Errc::unsupported, "this assentd knows no widened approvals");
+    return {};
+}
+
+Response Api::list_approvals(const Call& call) {
+    return collect(call, {{"verb", "approvals"}, {"all", call.request.asked("state") == "all"}}, "approval", "approvals",
+                   limits::console_listed);
+}
+
+Response Api::revoke(const Call& call) {
+    const auto reason = text_of(call.body, "reason", false);
+    if (!reason) return error_response(reason.error());
+    return pass_on(call, {{"verb", "revoke"}, {"id", call.id}, {"reason", *reason}});
 }
 
 Response Api::approve(const Call& call) { return decide(call, "approve"); }

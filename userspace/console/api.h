@@ -1,5 +1,5 @@
-// The HTTP API, version 1: each route is a verb of the daemon's control socket, asked with the caller's own token, so that the
-// daemon decides who may do what. The routes are described by openapi.json. Thread: any.
+// The HTTP API, version 1: each route is a verb of the daemon's control socket, asked with the caller's own token, so that
+// the daemon decides who may do what. The routes are described by openapi.json. Thread: any.
 #pragma once
 
 #include <atomic>
@@ -64,7 +64,12 @@ private:
     [[nodiscard]] Response explain(const Call& call);
     [[nodiscard]] Response status(const Call& call);
 
+    [[nodiscard]] Response list_approvals(const Call& call);
+    [[nodiscard]] Response revoke(const Call& call);
     [[nodiscard]] Response decide(const Call& call, const char* verb);
+    // What an approval may say beside its reason: whom else it lets through. A daemon that does not know of it would approve
+    // what it was only asked about, so it is asked first.
+    [[nodiscard]] Result<> add_widening(const Call& call, nlohmann::json& request) const;
     // The daemon's answer as it is.
     [[nodiscard]] Response pass_on(const Call& call, nlohmann::json request) const;
     // {LIST: […], "is_cut", and the members of the daemon's answer}: of its lines {"MEMBER": …}, `most` of them.

@@ -45,7 +45,8 @@ void Api::run_stream(const Caller& caller, const json& request, const EventOf& e
             const auto [name, data] = event_of(**line);
             if (!name.empty()) text = event_text(name, data);
         }
-        if (text.empty() && std::chrono::steady_clock::now() - last_sent > limits::console_heartbeat) text = ": still here\n\n";
+        if (text.empty() && std::chrono::steady_clock::now() - last_sent > limits::console_heartbeat)
+            text = ": still here\n\n";
         if (text.empty()) continue;
         if (!send(text)) return;
         last_sent = std::chrono::steady_clock::now();

@@ -24,10 +24,10 @@ constexpr std::string_view content_policy =
     "trusted-types 'none'";
 
 void add_security_headers(Response& response) {
-    const bool is_kept = std::ranges::any_of(response.headers, [](const auto& each) { return each.first == "Cache-Control"; });
+    const bool is_kept =
+        std::ranges::any_of(response.headers, [](const auto& each) { return each.first == "Cache-Control"; });
     if (!is_kept) response.headers.emplace_back("Cache-Control", "no-store");
-    for (const auto& [name, value] :
-         std::initializer_list<std::pair<std::string_view, std::string_view>>{
+    for (const auto& [name, value] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
              {"Content-Security-Policy", content_policy},
              {"Strict-Transport-Security", "max-age=31536000"},
              {"X-Content-Type-Options", "nosniff"},
@@ -49,8 +49,8 @@ Response redirect(std::string place) {
 }
 
 void set_cookie(Response& response, std::string_view name, std::string_view value, std::string_view rest) {
-    response.headers.emplace_back("Set-Cookie", std::string(name) + "=" + std::string(value) + "; Path=/; Secure; HttpOnly; " +
-                                                    std::string(rest));
+    response.headers.emplace_back(
+        "Set-Cookie", std::string(name) + "=" + std::string(value) + "; Path=/; Secure; HttpOnly; " + std::string(rest));
 }
 
 // Takes as long whatever differs.
@@ -59,7 +59,8 @@ bool is_same(std::string_view left, std::string_view right) {
 }
 
 bool is_random_id(std::string_view text) {
-    return text.size() == 64 && std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    return text.size() == 64 &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // What the application says of a sign-in that failed, by a word that it knows.
@@ -125,7 +126,8 @@ Response Console::asset(const Request& request) const {
 Response Console::sign_in(const Request& request) {
     if (!sign_ins_.take(request.address)) return error_response(429, "limit", "too many sign-ins; wait a minute");
     const auto asked = request.asked("provider");
-    const std::size_t provider = asked.size() == 1 && asked[0] >= '0' && asked[0] <= '9' ? static_cast<std::size_t>(asked[0] - '0') : 0;
+    const std::size_t provider =
+        asked.size() == 1 && asked[0] >= '0' && asked[0] <= '9' ? static_cast<std::size_t>(asked[0] - '0') : 0;
     // The same browser may sign in in two windows.
     const std::string_view known = request.cookie(sign_in_cookie);
     const std::string browser = is_random_id(known) ? std::string(known) : random_id();
@@ -139,9 +141,10 @@ Response Console::sign_in(const Request& request) {
 
 Response Console::sign_in_done(const Request& request) {
     if (!sign_ins_.take(request.address)) return error_response(429, "limit", "too many sign-ins; wait a minute");
-    if (request.asked("code").size() > longest_answer_of_provider) return error_response(400, "limit", "the code is too long");
-    auto signed_in = sign_in_.finish(request.cookie(sign_in_cookie), request.asked("state"), request.asked("code"),
-                                     request.asked("iss"));
+    if (request.asked("code").size() > longest_answer_of_provider)
+        return error_response(400, "limit", "the code is too long");
+    auto signed_in =
+        sign_in_.finish(request.cookie(sign_in_cookie), request.asked("state"), request.asked("code"), request.asked("iss"));
     if (!signed_in) return failed_sign_in(signed_in.error());
     // The daemon has the last word on whether it knows this person.
     if (const auto who = api_.who_is(signed_in->token); !who) return failed_sign_in(who.error());
@@ -164,7 +167,8 @@ bool Console::is_own(const Request& request, const Session& session) const {
 Response Console::sign_out(const Request& request) {
     const auto id = request.cookie(session_cookie);
     const auto session = sessions_.use(id);
-    if (session && !is_own(request, *session)) return error_response(403, "denied", "this request is not the application's own");
+    if (session && !is_own(request, *session))
+        return error_response(403, "denied", "this request is not the application's own");
     sessions_.end(id);
     Response response = json_response(200, json::object());
     set_cookie(response, session_cookie, "", "SameSite=Strict; Max-Age=0");

@@ -1,5 +1,5 @@
-// The console: who is let in, what they are given, and nothing else. It has no rights of its own: what it asks of the daemon it
-// asks with the token of whoever is signed in. Thread: any.
+// The console: who is let in, what they are given, and nothing else. It has no rights of its own: what it asks of the daemon
+// it asks with the token of whoever is signed in. Thread: any.
 #pragma once
 
 #include <chrono>
@@ -26,8 +26,8 @@ struct Asset {
 };
 
 struct ConsoleOptions {
-    std::string public_url;         // as in the settings
-    std::filesystem::path socket;   // the daemon's
+    std::string public_url;        // as in the settings
+    std::filesystem::path socket;  // the daemon's
     std::chrono::seconds idle{1800};
     std::chrono::seconds longest{43200};
     std::vector<SignInProvider> providers;

@@ -1,5 +1,7 @@
 #include "console/http_server.h"
 
+#include <httplib.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <httplib.h>
 #include <spdlog/spdlog.h>
 
 #include "base/limits.h"

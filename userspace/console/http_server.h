@@ -15,8 +15,8 @@ namespace assent::console {
 class HttpServer {
 public:
     virtual ~HttpServer() = default;
-    // `handle` is called on up to limits::console_connections threads at once. Listens when it returns. Errc::unavailable: the
-    // port is taken.
+    // `handle` is called on up to limits::console_connections threads at once. Listens when it returns. Errc::unavailable:
+    // the port is taken.
     [[nodiscard]] static Result<std::unique_ptr<HttpServer>> listen(const std::string& address, std::uint16_t port,
                                                                     const tls::ServerIdentity& identity,
                                                                     std::function<Response(const Request&)> handle);

@@ -34,9 +34,10 @@ Result<tls::ServerIdentity> identity_of(const policy::ConsoleSettings& settings)
     const auto folder = state == nullptr ? std::filesystem::path() : std::filesystem::path(state) / "tls";
     auto made = tls::ServerIdentity::make(folder, {console::host_of(settings.public_url)});
     if (!made) return made;
-    spdlog::warn("no certificate is given (console: {{tls: …}}), so one was made by an authority of this console's own: browsers "
-                 "will not know it. SHA-256 {}{}",
-                 made->fingerprint(), folder.empty() ? "" : "; the authority is " + (folder / "ca.pem").string());
+    spdlog::warn(
+        "no certificate is given (console: {{tls: …}}), so one was made by an authority of this console's own: browsers "
+        "will not know it. SHA-256 {}{}",
+        made->fingerprint(), folder.empty() ? "" : "; the authority is " + (folder / "ca.pem").string());
     return made;
 }
 

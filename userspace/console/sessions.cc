@@ -35,7 +35,8 @@ void Sessions::make_room(const std::string& person) {
         }
         sessions_.erase(oldest);
     }
-    while (sessions_.size() >= limits::console_sessions) sessions_.erase(std::ranges::min_element(sessions_, is_used_before));
+    while (sessions_.size() >= limits::console_sessions)
+        sessions_.erase(std::ranges::min_element(sessions_, is_used_before));
 }
 
 std::string Sessions::open(std::string token, std::string person, WallTime token_expires) {

@@ -1,5 +1,5 @@
-// Who is signed in: in memory only, so that a restart signs everybody out. The browser has a random id, and this side only its
-// hash. Thread: any.
+// Who is signed in: in memory only, so that a restart signs everybody out. The browser has a random id, and this side only
+// its hash. Thread: any.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@
 namespace assent::console {
 
 struct Session {
-    std::string token;    // the person's ID token, for the daemon
-    std::string person;   // issuer and subject, for counting
-    std::string csrf;     // has to come with everything that changes something
-    WallTime expires;     // the token does, or the longest time of a session is over
+    std::string token;   // the person's ID token, for the daemon
+    std::string person;  // issuer and subject, for counting
+    std::string csrf;    // has to come with everything that changes something
+    WallTime expires;    // the token does, or the longest time of a session is over
 };
 
 // 256 random bits in hexadecimal.

@@ -52,7 +52,8 @@ Result<std::string> SignIn::begin(std::size_t provider, std::string_view browser
     if (!metadata) return std::unexpected(metadata.error());
     if (metadata->authorization_endpoint.empty())
         return fail(Errc::unavailable, "the provider has no endpoint for people who sign in");
-    Begun begun{random_id(), std::string(browser), random_id(), random_id(), place_within(return_to), provider, clock_.now()};
+    Begun begun{random_id(), std::string(browser), random_id(), random_id(), place_within(return_to),
+                provider,    clock_.now()};
     const std::string& endpoint = metadata->authorization_endpoint;
     std::string url = endpoint + (endpoint.find('?') == std::string::npos ? "?" : "&") +
                       identity::to_form({{"response_type", "code"},

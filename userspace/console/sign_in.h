@@ -24,7 +24,7 @@ struct SignInProvider {
 };
 
 struct SignedIn {
-    std::string token;  // the ID token, verified
+    std::string token;   // the ID token, verified
     std::string person;  // issuer and subject
     WallTime expires;
     std::string return_to;
@@ -39,8 +39,8 @@ public:
     // Where to send the browser. `browser`: a random id that it keeps in a cookie. Errc::not_found: no such provider;
     // Errc::unavailable: it does not answer.
     [[nodiscard]] Result<std::string> begin(std::size_t provider, std::string_view browser, std::string_view return_to);
-    // What the browser came back with. Each state is good once. Errc::not_found: it was not begun by this browser, or too long
-    // ago; Errc::denied: the provider said no, or what it gave is not to be believed; Errc::unavailable.
+    // What the browser came back with. Each state is good once. Errc::not_found: it was not begun by this browser, or too
+    // long ago; Errc::denied: the provider said no, or what it gave is not to be believed; Errc::unavailable.
     [[nodiscard]] Result<SignedIn> finish(std::string_view browser, std::string_view state, std::string_view code,
                                           std::string_view issuer);
 

@@ -144,7 +144,8 @@ Result<> UnixServer::has_room_for(uid_t uid) const {
         if (static_cast<std::size_t>(of_user) < own->second) return {};
         return fail(Errc::unavailable, "assentd has too many clients of this user; try again later");
     }
-    const auto of_others = std::ranges::count_if(clients_, [&](const Client& client) { return !reserved_.contains(client.uid); });
+    const auto of_others =
+        std::ranges::count_if(clients_, [&](const Client& client) { return !reserved_.contains(client.uid); });
     const bool is_too_many = uid != 0 && static_cast<std::size_t>(of_user) >= limits::control_clients_per_user;
     const std::size_t most = limits::control_clients - (uid == 0 ? 0 : limits::control_clients_for_root);
     if (is_too_many || static_cast<std::size_t>(of_others) >= most) {

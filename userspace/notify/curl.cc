@@ -97,7 +97,8 @@ constexpr long for_good = 500;
 Result<long> http_post(const HttpPost& request) {
     const auto transfer = make_transfer(request.url, "http,https", request.ca);
     const List headers = list_of(request.headers);
-    if (!transfer || (!headers && !request.headers.empty())) return fail(Errc::unavailable, "there is no memory for a request");
+    if (!transfer || (!headers && !request.headers.empty()))
+        return fail(Errc::unavailable, "there is no memory for a request");
     transfer->set(CURLOPT_POSTFIELDS, request.body.data());
     transfer->set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     transfer->set(CURLOPT_HTTPHEADER, headers.get());
@@ -107,14 +108,16 @@ Result<long> http_post(const HttpPost& request) {
     long status = 0;
     (void)curl_easy_getinfo(transfer->handle.get(), CURLINFO_RESPONSE_CODE, &status);
     // A longer answer than is read is an answer.
-    if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status != 0)) return fail(Errc::unavailable, transfer->reason(code));
+    if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status != 0))
+        return fail(Errc::unavailable, transfer->reason(code));
     return status;
 }
 
 Result<> send_mail(const MailPost& mail) {
     const bool is_tls = mail.tls == MailPost::Tls::tls;
     const bool is_v6 = mail.host.find(':') != std::string::npos;
-    const auto url = fmt::format("{}://{}{}{}:{}", is_tls ? "smtps" : "smtp", is_v6 ? "[" : "", mail.host, is_v6 ? "]" : "", mail.port);
+    const auto url =
+        fmt::format("{}://{}{}{}:{}", is_tls ? "smtps" : "smtp", is_v6 ? "[" : "", mail.host, is_v6 ? "]" : "", mail.port);
     const auto transfer = make_transfer(url, "smtp,smtps", mail.ca);
     const List recipients = list_of(mail.to);
     if (!transfer || !recipients) return fail(Errc::unavailable, "there is no memory for a mail");

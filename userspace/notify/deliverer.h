@@ -1,5 +1,5 @@
-// Brings notices to one channel: a queue that does not grow over its limit, a thread, and another try after a while where that may
-// help. Thread: any.
+// Brings notices to one channel: a queue that does not grow over its limit, a thread, and another try after a while where
+// that may help. Thread: any.
 #pragma once
 
 #include <chrono>

@@ -78,7 +78,8 @@ public:
         const Fd read_end(ends[0]);
         Fd write_end(ends[1]);
         const int size = ::fcntl(write_end.get(), F_GETPIPE_SZ);
-        if (size < 0 || input.size() > static_cast<std::size_t>(size)) return fail(Errc::invalid, "the notice is too long for a pipe");
+        if (size < 0 || input.size() > static_cast<std::size_t>(size))
+            return fail(Errc::invalid, "the notice is too long for a pipe");
         if (::write(write_end.get(), input.data(), input.size()) != static_cast<ssize_t>(input.size()))
             return fail_errno("write to a pipe", errno);
         write_end.reset();
@@ -103,15 +104,18 @@ private:
         posix_spawnattr_setsigmask(&actions.attributes, &none);
         posix_spawnattr_setsigdefault(&actions.attributes, &usual);
         posix_spawnattr_setpgroup(&actions.attributes, 0);
-        posix_spawnattr_setflags(&actions.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        posix_spawnattr_setflags(&actions.attributes,
+                                 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         std::string program = program_.string();
         std::array<char*, 4> arguments = {program.data(), event.data(), hold.empty() ? nullptr : hold.data(), nullptr};
         std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
         std::string language = "LANG=C.UTF-8";
         std::array<char*, 3> environment = {path.data(), language.data(), nullptr};
         pid_t pid = 0;
-        const int error = ::posix_spawn(&pid, program.c_str(), &actions.files, &actions.attributes, arguments.data(), environment.data());
-        if (error != 0) return fail(Errc::invalid, fmt::format("it cannot be started: {}", fail_errno("exec", error).error().message));
+        const int error =
+            ::posix_spawn(&pid, program.c_str(), &actions.files, &actions.attributes, arguments.data(), environment.data());
+        if (error != 0)
+            return fail(Errc::invalid, fmt::format("it cannot be started: {}", fail_errno("exec", error).error().message));
         return Child(pid).finish();
     }
 
@@ -121,6 +125,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Channel> make_exec(std::filesystem::path program) { return std::make_unique<ExecChannel>(std::move(program)); }
+std::unique_ptr<Channel> make_exec(std::filesystem::path program) {
+    return std::make_unique<ExecChannel>(std::move(program));
+}
 
 }  // namespace assent::notify

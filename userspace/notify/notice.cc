@@ -46,12 +46,17 @@ std::vector<Line> lines_of(const Notice& notice) {
     if (const auto found = hold.find("approvals"); found != hold.end() && found->is_array()) {
         for (const json& each : *found) approvals += (approvals.empty() ? "" : ", ") + text_of(each, "name");
     }
-    std::vector<Line> lines = {{"Agent", text_of(hold, "agent")},      {"Target", text_of(hold, "target")},
-                               {"Database", text_of(hold, "database")}, {"Would", joined(hold, "effects")},
-                               {"Rule", joined(hold, "rules")},         {"Approval", approvals},
+    std::vector<Line> lines = {{"Agent", text_of(hold, "agent")},
+                               {"Target", text_of(hold, "target")},
+                               {"Database", text_of(hold, "database")},
+                               {"Would", joined(hold, "effects")},
+                               {"Rule", joined(hold, "rules")},
+                               {"Approval", approvals},
                                {"Says it is for", text_of(hold, "purpose")},
-                               {"State", text_of(hold, "state")},       {"Decided by", text_of(hold, "decided_by")},
-                               {"Until", text_of(hold, "deadline")},    {"Says", text_of(notice.about, "message")}};
+                               {"State", text_of(hold, "state")},
+                               {"Decided by", text_of(hold, "decided_by")},
+                               {"Until", text_of(hold, "deadline")},
+                               {"Says", text_of(notice.about, "message")}};
     for (Line& line : lines) line.value = shown_text(line.value);
     std::erase_if(lines, [](const Line& line) { return line.value.empty(); });
     return lines;
@@ -79,28 +84,34 @@ std::string slack_body(const Notice& notice, bool shows_text) {
     json fields = json::array();
     for (const auto& [name, value] : lines_of(notice)) {
         if (fields.size() < 10)  // as many as Slack takes
-            fields.push_back({{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, slack_text(value.substr(0, 1'500)))}});
+            fields.push_back(
+                {{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, slack_text(value.substr(0, 1'500)))}});
     }
-    json blocks = json::array(
-        {{{"type", "header"}, {"text", {{"type", "plain_text"}, {"text", headline(notice).substr(0, 140)}, {"emoji", false}}}}});
+    json blocks =
+        json::array({{{"type", "header"},
+                      {"text", {{"type", "plain_text"}, {"text", headline(notice).substr(0, 140)}, {"emoji", false}}}}});
     if (!fields.empty()) blocks.push_back({{"type", "section"}, {"fields", fields}});
     if (const auto command = command_of(notice); shows_text && !command.empty()) {
         // Preformatted as an element of rich text: nothing in it is ever looked at as formatting.
         const json text{{"type", "text"}, {"text", command}};
-        blocks.push_back({{"type", "rich_text"},
-                          {"elements", json::array({{{"type", "rich_text_preformatted"}, {"elements", json::array({text})}}})}});
+        blocks.push_back(
+            {{"type", "rich_text"},
+             {"elements", json::array({{{"type", "rich_text_preformatted"}, {"elements", json::array({text})}}})}});
     }
     if (!notice.link.empty()) {
-        blocks.push_back({{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", fmt::format("<{}|Look at it>", notice.link)}}}});
+        blocks.push_back(
+            {{"type", "section"}, {"text", {{"type", "mrkdwn"}, {"text", fmt::format("<{}|Look at it>", notice.link)}}}});
     }
-    return dump({{"text", slack_text(headline(notice))}, {"blocks", blocks}, {"unfurl_links", false}, {"unfurl_media", false}});
+    return dump(
+        {{"text", slack_text(headline(notice))}, {"blocks", blocks}, {"unfurl_links", false}, {"unfurl_media", false}});
 }
 
 std::string teams_body(const Notice& notice, bool shows_text) {
     json facts = json::array();
     for (const auto& [name, value] : lines_of(notice)) facts.push_back({{"title", name}, {"value", teams_text(value)}});
-    json body = json::array({{{"type", "TextBlock"}, {"text", teams_text(headline(notice))}, {"weight", "Bolder"}, {"wrap", true}},
-                             {{"type", "FactSet"}, {"facts", facts}}});
+    json body =
+        json::array({{{"type", "TextBlock"}, {"text", teams_text(headline(notice))}, {"weight", "Bolder"}, {"wrap", true}},
+                     {{"type", "FactSet"}, {"facts", facts}}});
     if (const auto command = command_of(notice); shows_text && !command.empty())
         body.push_back({{"type", "TextBlock"}, {"text", teams_text(command)}, {"fontType", "Monospace"}, {"wrap", true}});
     json card{{"$schema", "http://adaptivecards.io/schemas/adaptive-card.json"},
@@ -109,8 +120,9 @@ std::string teams_body(const Notice& notice, bool shows_text) {
               {"body", body}};
     if (!notice.link.empty())
         card["actions"] = json::array({{{"type", "Action.OpenUrl"}, {"title", "Look at it"}, {"url", notice.link}}});
-    return dump({{"type", "message"},
-                 {"attachments", json::array({{{"contentType", "application/vnd.microsoft.card.adaptive"}, {"content", card}}})}});
+    return dump(
+        {{"type", "message"},
+         {"attachments", json::array({{{"contentType", "application/vnd.microsoft.card.adaptive"}, {"content", card}}})}});
 }
 
 std::string base64_lines(std::string_view bytes) {
@@ -201,7 +213,8 @@ std::string mail_text(const Notice& notice, bool shows_text) {
     return out;
 }
 
-std::string mail_message(const Notice& notice, const policy::MailNotices& mail, std::string_view host, std::string_view date) {
+std::string mail_message(const Notice& notice, const policy::MailNotices& mail, std::string_view host,
+                         std::string_view date) {
     std::string to;
     for (const auto& each : mail.to) to += (to.empty() ? "" : ",\r\n ") + each;
     std::string text;
@@ -211,7 +224,8 @@ std::string mail_message(const Notice& notice, const policy::MailNotices& mail, 
     }
     return fmt::format(
         "Date: {}\r\nFrom: {}\r\nTo: {}\r\nMessage-ID: <{}@{}>\r\nSubject: {}\r\nMIME-Version: 1.0\r\n"
-        "Auto-Submitted: auto-generated\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        "Auto-Submitted: auto-generated\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+        "base64\r\n\r\n"
         "{}\r\n",
         date, mail.from, to, notice.id, host, header_text("[assent] " + headline(notice)), base64_lines(text));
 }
@@ -221,10 +235,14 @@ std::string slack_text(std::string_view text) {
     constexpr std::string_view breaker = "\u200B";
     std::string out;
     for (const char c : text) {
-        if (c == '&') out += "&amp;";
-        else if (c == '<') out += "&lt;";
-        else if (c == '>') out += "&gt;";
-        else out.push_back(c);
+        if (c == '&')
+            out += "&amp;";
+        else if (c == '<')
+            out += "&lt;";
+        else if (c == '>')
+            out += "&gt;";
+        else
+            out.push_back(c);
         if (std::string_view("*_~`:@#/.").find(c) != std::string_view::npos) out += breaker;
     }
     return out;

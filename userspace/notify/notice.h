@@ -1,5 +1,5 @@
-// One piece of news, and how it is written for those who get it. What agents wrote is data in each form: it cannot make a link,
-// mention anybody, or look like a word of assent's own.
+// One piece of news, and how it is written for those who get it. What agents wrote is data in each form: it cannot make a
+// link, mention anybody, or look like a word of assent's own.
 #pragma once
 
 #include <string>

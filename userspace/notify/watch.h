@@ -1,5 +1,5 @@
-// Takes notices from the daemon, for as long as it takes. Each hold is told of once: what was seen last is kept in a file, so that
-// a restart of either side tells of what came meanwhile and of nothing twice.
+// Takes notices from the daemon, for as long as it takes. Each hold is told of once: what was seen last is kept in a file,
+// so that a restart of either side tells of what came meanwhile and of nothing twice.
 #pragma once
 
 #include <atomic>

@@ -38,8 +38,7 @@ void decode_listen(const YamlNode& node, ConsoleSettings& console, Reporter& rep
     std::string_view host = std::string_view(*text).substr(0, colon == std::string::npos ? 0 : colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     std::uint16_t port = 0;
-    if (colon != std::string::npos)
-        (void)std::from_chars(text->data() + colon + 1, text->data() + text->size(), port);
+    if (colon != std::string::npos) (void)std::from_chars(text->data() + colon + 1, text->data() + text->size(), port);
     const bool is_whole = colon != std::string::npos && std::to_string(port) == text->substr(colon + 1);
     if (!is_whole || port == 0 || !model::IpAddress::parse(host)) {
         report.mistake(node.at, fmt::format("'{}' is not an address and port (127.0.0.1:7443)", shown_text(*text)));

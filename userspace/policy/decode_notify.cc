@@ -75,7 +75,8 @@ void decode_url(MapReader& map, TextOrFile& out, Reporter& report) {
     const bool is_here = out.text.starts_with("http://127.0.0.1:") || out.text.starts_with("http://[::1]:") ||
                          out.text.starts_with("http://localhost:");
     if (!out.text.starts_with("https://") && !is_here)
-        report.mistake(node->at, fmt::format("'{}' is not an https:// URL, nor an http:// one of this host", shown_text(out.text)));
+        report.mistake(node->at,
+                       fmt::format("'{}' is not an https:// URL, nor an http:// one of this host", shown_text(out.text)));
 }
 
 void decode_ca(MapReader& map, std::filesystem::path& out, Reporter& report) {
@@ -132,7 +133,8 @@ void decode_server(const YamlNode& node, MailNotices& mail, Reporter& report) {
 bool is_mail_address(std::string_view text) {
     const auto at = text.find('@');
     return at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.size() < 255 &&
-           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>' && c != ',' && c != '"'; });
+           std::ranges::all_of(text,
+                               [](char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>' && c != ',' && c != '"'; });
 }
 
 void decode_mail(const YamlNode& node, MailNotices& mail, Reporter& report) {
@@ -144,8 +146,7 @@ void decode_mail(const YamlNode& node, MailNotices& mail, Reporter& report) {
     }
     if (const YamlNode* server = map.required("server")) decode_server(*server, mail, report);
     const auto check = [&](const std::string& address, Position at) {
-        if (!is_mail_address(address))
-            report.mistake(at, fmt::format("'{}' is not a mail address", shown_text(address)));
+        if (!is_mail_address(address)) report.mistake(at, fmt::format("'{}' is not a mail address", shown_text(address)));
     };
     if (const YamlNode* from = map.required("from")) {
         mail.from = read_text(*from, "'from'", report).value_or("");
@@ -160,8 +161,7 @@ void decode_mail(const YamlNode& node, MailNotices& mail, Reporter& report) {
     }
     if (const YamlNode* user = map.optional("user")) mail.user = read_text(*user, "'user'", report).value_or("");
     mail.password = decode_secret(map, "password", report);
-    if (mail.user.empty() != mail.password.empty())
-        report.mistake(node.at, "'user' and 'password' of 'mail' go together");
+    if (mail.user.empty() != mail.password.empty()) report.mistake(node.at, "'user' and 'password' of 'mail' go together");
     if (!mail.user.empty() && mail.tls == MailNotices::Tls::none)
         report.mistake(node.at, "a password is not sent without TLS: 'tls' is starttls or tls");
     mail.events = decode_events(map, report);

@@ -42,15 +42,18 @@ Result<ServerIdentity> ServerIdentity::read(const std::filesystem::path& certifi
     ServerIdentity identity;
     const BioPointer certificates = open_file(certificate);
     if (!certificates) return fail_openssl(Errc::invalid, "opening " + certificate.string());
-    while (X509* next = PEM_read_bio_X509(certificates.get(), nullptr, nullptr, nullptr)) identity.certificates_.emplace_back(next);
-    if (identity.certificates_.empty()) return fail_openssl(Errc::invalid, "reading certificates from " + certificate.string());
+    while (X509* next = PEM_read_bio_X509(certificates.get(), nullptr, nullptr, nullptr))
+        identity.certificates_.emplace_back(next);
+    if (identity.certificates_.empty())
+        return fail_openssl(Errc::invalid, "reading certificates from " + certificate.string());
     ERR_clear_error();  // the end of the file counts as an error
     const BioPointer keys = open_file(key);
     if (!keys) return fail_openssl(Errc::invalid, "opening " + key.string());
     identity.key_.reset(PEM_read_bio_PrivateKey(keys.get(), nullptr, nullptr, nullptr));
     if (!identity.key_) return fail_openssl(Errc::invalid, "reading a key from " + key.string());
     if (X509_check_private_key(identity.certificates_.front().get(), identity.key_.get()) != 1)
-        return fail(Errc::invalid, fmt::format("the first certificate of {} is not of the key in {}", certificate.string(), key.string()));
+        return fail(Errc::invalid,
+                    fmt::format("the first certificate of {} is not of the key in {}", certificate.string(), key.string()));
     return identity;
 }
 

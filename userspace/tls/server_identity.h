@@ -12,9 +12,10 @@ namespace assent::tls {
 class ServerIdentity {
 public:
     // PEM; the leaf first, then those that lead to an authority. Errc::invalid: they cannot be read, or are not of one key.
-    [[nodiscard]] static Result<ServerIdentity> read(const std::filesystem::path& certificate, const std::filesystem::path& key);
-    // A leaf for `names` by the authority in `folder` (authority.h), which is made when there is none. With an empty folder the
-    // authority lives in memory only.
+    [[nodiscard]] static Result<ServerIdentity> read(const std::filesystem::path& certificate,
+                                                     const std::filesystem::path& key);
+    // A leaf for `names` by the authority in `folder` (authority.h), which is made when there is none. With an empty folder
+    // the authority lives in memory only.
     [[nodiscard]] static Result<ServerIdentity> make(const std::filesystem::path& folder, std::vector<std::string> names);
 
     // TLS 1.2 or newer, no compression, no renegotiation, and this identity. Errc::internal.

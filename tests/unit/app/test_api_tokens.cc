@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "app/api_tokens.h"
 #include "app/view_rights.h"
@@ -13,8 +13,8 @@ namespace assent::app {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using assent::testing::StoppedClock;
+using nlohmann::json;
 
 struct Tokens : ::testing::Test {
     void SetUp() override {
@@ -55,9 +55,11 @@ TEST_F(Tokens, OneIsKnownByItsSecretWhichIsStoredNowhere) {
     EXPECT_EQ(person->name, "token:dashboard");
     EXPECT_EQ(person->issuer, "assent") << "so nobody takes the name for a unix user";
     EXPECT_EQ(person->scopes, (std::vector<std::string>{"holds", "status"}));
-    for (const std::string wrong : {secret + "0", secret.substr(0, secret.size() - 1), std::string("assent_"), made["id"].get<std::string>()})
+    for (const std::string wrong :
+         {secret + "0", secret.substr(0, secret.size() - 1), std::string("assent_"), made["id"].get<std::string>()})
         EXPECT_FALSE(tokens->identify(wrong).has_value()) << wrong;
-    EXPECT_EQ(std::filesystem::status(folder / "tokens.json").permissions() & std::filesystem::perms(077), std::filesystem::perms::none);
+    EXPECT_EQ(std::filesystem::status(folder / "tokens.json").permissions() & std::filesystem::perms(077),
+              std::filesystem::perms::none);
 }
 
 TEST_F(Tokens, OneEndsWhenItExpiresOrIsRevoked) {
@@ -79,8 +81,9 @@ TEST_F(Tokens, OneEndsWhenItExpiresOrIsRevoked) {
 TEST_F(Tokens, WhatIsNoWishIsRefused) {
     create("taken");
     for (const ApiTokens::Wish& wish :
-         {ApiTokens::Wish{"taken", {"holds"}, "root", 0s}, ApiTokens::Wish{"", {"holds"}, "root", 0s}, ApiTokens::Wish{"a b", {"holds"}, "root", 0s},
-          ApiTokens::Wish{"a", {}, "root", 0s}, ApiTokens::Wish{"a", {"approve"}, "root", 0s}, ApiTokens::Wish{"a", {"holds"}, "root", -1s},
+         {ApiTokens::Wish{"taken", {"holds"}, "root", 0s}, ApiTokens::Wish{"", {"holds"}, "root", 0s},
+          ApiTokens::Wish{"a b", {"holds"}, "root", 0s}, ApiTokens::Wish{"a", {}, "root", 0s},
+          ApiTokens::Wish{"a", {"approve"}, "root", 0s}, ApiTokens::Wish{"a", {"holds"}, "root", -1s},
           ApiTokens::Wish{"a", {"holds"}, "root", std::chrono::hours(24 * 365 * 20)}}) {
         EXPECT_FALSE(tokens->create(wish).has_value()) << wish.name;
     }
@@ -97,8 +100,8 @@ TEST(Scopes, CoverTheirVerbsAndNoOther) {
     EXPECT_TRUE(scopes_cover({"status"}, "me"));
     EXPECT_FALSE(scopes_cover({"holds"}, "sessions"));
     const std::vector<std::string> all = {"holds", "records", "policy", "status", "end"};
-    for (const char* verb : {"approve", "deny", "token.create", "token.list", "token.revoke", "policy.reload", "detach", "upgrade", "govern", "notices",
-                             "notices.report", "run", "", "anything new"}) {
+    for (const char* verb : {"approve", "deny", "token.create", "token.list", "token.revoke", "policy.reload", "detach",
+                             "upgrade", "govern", "notices", "notices.report", "run", "", "anything new"}) {
         EXPECT_FALSE(scopes_cover(all, verb)) << verb;
     }
 }

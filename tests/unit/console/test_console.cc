@@ -1,11 +1,11 @@
 // The console without its sockets, before a real control socket.
-#include <gtest/gtest.h>
-
 #include <stdlib.h>
 
 #include <filesystem>
 #include <mutex>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "base/limits.h"
 #include "console/console.h"
@@ -18,7 +18,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view index_html = "<!doctype html>";
-constexpr Asset assets[] = {{"/index.html", "text/html; charset=utf-8", index_html}, {"/assets/a-1.js", "text/javascript", "1"}};
+constexpr Asset assets[] = {{"/index.html", "text/html; charset=utf-8", index_html},
+                            {"/assets/a-1.js", "text/javascript", "1"}};
 
 struct ConsoleAndDaemon : ::testing::Test {
     void SetUp() override {
@@ -35,20 +36,22 @@ struct ConsoleAndDaemon : ::testing::Test {
             return person;
         });
         for (const char* verb : {"hold", "approve", "deny", "end", "policy.show", "explain", "status", "me"}) {
-            server->handle(verb, [this](const control::Peer& peer, const json& request, const control::Emit&) -> Result<json> {
-                return told(peer, request);
-            });
+            server->handle(verb,
+                           [this](const control::Peer& peer, const json& request, const control::Emit&) -> Result<json> {
+                               return told(peer, request);
+                           });
         }
-        server->handle("holds", [this](const control::Peer& peer, const json& request, const control::Emit& emit) -> Result<json> {
-            (void)told(peer, request);
-            for (int i = 0; i < 3; ++i) {
-                if (!emit({{"hold", {{"id", i}}}})) return json();
-            }
-            if (!request.value("watch", false)) return json{{"count", 3}};
-            if (!emit({{"event", "listed"}, {"count", 3}})) return json();
-            (void)emit({{"event", "opened"}, {"hold", {{"id", 9}}}});
-            return json{{"count", 4}};
-        });
+        server->handle("holds",
+                       [this](const control::Peer& peer, const json& request, const control::Emit& emit) -> Result<json> {
+                           (void)told(peer, request);
+                           for (int i = 0; i < 3; ++i) {
+                               if (!emit({{"hold", {{"id", i}}}})) return json();
+                           }
+                           if (!request.value("watch", false)) return json{{"count", 3}};
+                           if (!emit({{"event", "listed"}, {"count", 3}})) return json();
+                           (void)emit({{"event", "opened"}, {"hold", {{"id", 9}}}});
+                           return json{{"count", 4}};
+                       });
         server->start();
         ConsoleOptions options;
         options.public_url = "https://assent.example:7443";
@@ -73,7 +76,8 @@ struct ConsoleAndDaemon : ::testing::Test {
         Request request;
         request.method = std::move(method);
         request.path = std::move(path);
-        request.headers = {{"host", "assent.example:7443"}, {"authorization", "Bearer assent_good"}, {"content-type", "application/json"}};
+        request.headers = {
+            {"host", "assent.example:7443"}, {"authorization", "Bearer assent_good"}, {"content-type", "application/json"}};
         request.body = std::move(body);
         request.address = "192.0.2.1";
         return request;
@@ -95,7 +99,8 @@ struct ConsoleAndDaemon : ::testing::Test {
 };
 
 TEST_F(ConsoleAndDaemon, EveryAnswerForbidsWhatIsNotTheApplicationsOwn) {
-    for (const char* path : {"/", "/holds/h-7k2mq4", "/assets/a-1.js", "/nothing.txt", "/api/v1/me", "/api/v1/nothing", "/sign-in/done"}) {
+    for (const char* path :
+         {"/", "/holds/h-7k2mq4", "/assets/a-1.js", "/nothing.txt", "/api/v1/me", "/api/v1/nothing", "/sign-in/done"}) {
         const auto response = ask(request_to(path));
         const auto policy = header_of(response, "Content-Security-Policy");
         EXPECT_NE(policy.find("default-src 'none'"), std::string::npos) << path;
@@ -189,7 +194,8 @@ TEST_F(ConsoleAndDaemon, EventsComeAsTheyAre) {
 
 TEST_F(ConsoleAndDaemon, ACallerHasSoManyStreams) {
     std::vector<Response> open;
-    for (std::size_t i = 0; i < limits::console_streams_per_session; ++i) open.push_back(ask(request_to("/api/v1/holds/events")));
+    for (std::size_t i = 0; i < limits::console_streams_per_session; ++i)
+        open.push_back(ask(request_to("/api/v1/holds/events")));
     for (const auto& each : open) EXPECT_EQ(each.status, 200);
     EXPECT_EQ(ask(request_to("/api/v1/holds/events")).status, 503);
     open.pop_back();

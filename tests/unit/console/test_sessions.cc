@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "base/limits.h"
 #include "console/rate.h"
@@ -19,7 +19,8 @@ struct SignedIn : ::testing::Test {
     Sessions sessions{clock, 30min, 12h};
 
     std::string open(const std::string& person = "ana", Duration good_for = 24h) {
-        return sessions.open("token of " + person, person, clock.wall() + std::chrono::duration_cast<WallTime::duration>(good_for));
+        return sessions.open("token of " + person, person,
+                             clock.wall() + std::chrono::duration_cast<WallTime::duration>(good_for));
     }
 };
 
@@ -114,8 +115,8 @@ TEST(SignIn, TheChallengeIsOfTheVerifier) {
 TEST(SignIn, NobodyIsSentToAnotherPlace) {
     EXPECT_EQ(place_within("/holds/h-7k2mq4"), "/holds/h-7k2mq4");
     EXPECT_EQ(place_within("/sessions?live=true&agent=a"), "/sessions?live=true&agent=a");
-    for (const char* place : {"", "holds", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "/a\r\nSet-Cookie: x",
-                              "/sign-in?return=/", "javascript:alert(1)", "/@evil.example", "/a#b"}) {
+    for (const char* place : {"", "holds", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example",
+                              "/a\r\nSet-Cookie: x", "/sign-in?return=/", "javascript:alert(1)", "/@evil.example", "/a#b"}) {
         EXPECT_EQ(place_within(place), "/") << place;
     }
     EXPECT_EQ(place_within("/" + std::string(600, 'a')), "/");

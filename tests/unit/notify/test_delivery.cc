@@ -1,6 +1,4 @@
 // Deliveries to a real HTTP server of this process, and to programs.
-#include <gtest/gtest.h>
-
 #include <httplib.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +8,8 @@
 #include <fstream>
 #include <mutex>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "base/limits.h"
 #include "notify/deliverer.h"

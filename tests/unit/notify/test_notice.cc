@@ -44,7 +44,8 @@ TEST(Notice, SaysWhoWhereAndByWhichRuleAndShowsTheCommandOnlyWhenItIsWanted) {
 }
 
 TEST(Notice, InSlackNothingOfAnAgentIsALinkAMentionOrFormatting) {
-    const auto body = json::parse(webhook_body(notice_of("<!channel>", "</b> ``` <!here> *x*"), policy::Webhook::Form::slack, true));
+    const auto body =
+        json::parse(webhook_body(notice_of("<!channel>", "</b> ``` <!here> *x*"), policy::Webhook::Form::slack, true));
     std::string formatted;
     const auto collect = [&](const auto& self, const json& node) -> void {
         if (node.is_object() && node.value("type", json()) == "mrkdwn") formatted += node["text"].get<std::string>() + "\n";
@@ -64,7 +65,8 @@ TEST(Notice, InSlackNothingOfAnAgentIsALinkAMentionOrFormatting) {
 
 TEST(Notice, InTeamsNothingOfAnAgentIsMarkdown) {
     EXPECT_EQ(teams_text("[a](http)*_"), "\\[a\\]\\(http\\)\\*\\_");
-    const auto body = webhook_body(notice_of("[x](http://evil.example)", "**bold** <at>all</at>"), policy::Webhook::Form::teams, true);
+    const auto body =
+        webhook_body(notice_of("[x](http://evil.example)", "**bold** <at>all</at>"), policy::Webhook::Form::teams, true);
     EXPECT_EQ(body.find("](http"), std::string::npos) << body;
     EXPECT_EQ(body.find("<at>"), std::string::npos) << body;
     EXPECT_EQ(json::parse(body)["attachments"][0]["content"]["actions"][0]["url"], "https://assent.example/holds/h-7k2mq4");
@@ -75,8 +77,8 @@ TEST(Notice, NoAgentWritesAHeaderOfAMail) {
     mail.from = "assent@example.com";
     mail.to = {"dba@example.com", "oncall@example.com"};
     mail.shows_text = true;
-    const auto message =
-        mail_message(notice_of("x\r\nBcc: evil@example.com", "a\r\n.\r\nQUIT"), mail, "host", "Mon, 23 Nov 2026 06:00:00 +0000");
+    const auto message = mail_message(notice_of("x\r\nBcc: evil@example.com", "a\r\n.\r\nQUIT"), mail, "host",
+                                      "Mon, 23 Nov 2026 06:00:00 +0000");
     const auto headers = message.substr(0, message.find("\r\n\r\n"));
     EXPECT_EQ(headers.find("\r\nBcc"), std::string::npos) << headers;
     EXPECT_NE(headers.find("To: dba@example.com,\r\n oncall@example.com\r\n"), std::string::npos) << headers;

@@ -86,7 +86,8 @@ notify:
 TEST_F(ConsoleSettingsFile, WhatCannotWorkIsSaid) {
     const std::string url = "console: {public_url: \"https://a.example\", ";
     EXPECT_NE(mistakes("console: {listen: \"127.0.0.1:7443\"}\n").find("public_url"), std::string::npos);
-    for (const char* wrong : {"http://a.example", "https://", "https://a.example/path", "https://A.example", "https://u@a.example", "https://a.example:443"})
+    for (const char* wrong : {"http://a.example", "https://", "https://a.example/path", "https://A.example",
+                              "https://u@a.example", "https://a.example:443"})
         EXPECT_NE(mistakes(std::string("console: {public_url: \"") + wrong + "\"}\n"), "") << wrong;
     for (const char* wrong : {"localhost:7443", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", ":7443"})
         EXPECT_NE(mistakes(url + "listen: \"" + wrong + "\"}\n"), "") << wrong;
@@ -98,13 +99,17 @@ TEST_F(ConsoleSettingsFile, WhatCannotWorkIsSaid) {
 TEST_F(ConsoleSettingsFile, NoticesGoNowhereInTheClear) {
     const auto hook = [&](const std::string& text) { return mistakes("notify: {webhooks: [{name: a, " + text + "}]}\n"); };
     EXPECT_EQ(hook("url: \"http://127.0.0.1:80/x\""), "");
-    for (const char* wrong : {"url: \"http://hooks.example.com/\"", "url: \"ftp://127.0.0.1:1/\"", "url: \"http://127.0.0.1.evil.example/\""})
+    for (const char* wrong :
+         {"url: \"http://hooks.example.com/\"", "url: \"ftp://127.0.0.1:1/\"", "url: \"http://127.0.0.1.evil.example/\""})
         EXPECT_NE(hook(wrong), "") << wrong;
     EXPECT_NE(hook("url: \"https://a.example\", events: [opend]").find("opened"), std::string::npos);
     EXPECT_NE(mistakes("notify: {}\n").find("nobody would be told"), std::string::npos);
-    const auto mail = [&](const std::string& text) { return mistakes("notify: {mail: {server: s.example, " + text + "}}\n"); };
+    const auto mail = [&](const std::string& text) {
+        return mistakes("notify: {mail: {server: s.example, " + text + "}}\n");
+    };
     EXPECT_EQ(mail("from: a@b.example, to: [c@d.example]"), "");
-    EXPECT_NE(mail("tls: none, from: a@b.example, to: [c@d.example], user: u, password: {file: /p}").find("without TLS"), std::string::npos);
+    EXPECT_NE(mail("tls: none, from: a@b.example, to: [c@d.example], user: u, password: {file: /p}").find("without TLS"),
+              std::string::npos);
     EXPECT_NE(mail("from: \"a@b.example>\", to: [c@d.example]"), "");
     EXPECT_NE(mail("from: a@b.example, to: [\"c@d.example\\r\\nBcc: e@f.example\"]"), "");
     EXPECT_NE(mail("from: a@b.example, to: [c@d.example], user: u").find("go together"), std::string::npos);

@@ -24,8 +24,42 @@ export interface Approval {
   users: string[];
   groups: string[];
   is_given: boolean;
-  stage?: number;
-  quorum?: number;
+  stage?: number; // the one that waits, from 1
+  stages?: Stage[];
+}
+
+export interface Stage {
+  users: string[];
+  groups: string[];
+  quorum: number;
+  given_by: string[];
+  missing: number;
+  state: "given" | "waits" | "later";
+  is_escalated?: boolean;
+  escalates?: string;
+}
+
+// An approval that lets the same statement run again, or broken glass.
+export interface Grant {
+  id: string;
+  kind: string;
+  state: string;
+  hold: string;
+  agent: string;
+  target: string;
+  text: string;
+  given_by: string;
+  reason: string;
+  until: string;
+  left_s: number;
+  used: number;
+  times?: number;
+  needs_review?: boolean;
+}
+
+export interface Widening {
+  for_s: number;
+  times?: number;
 }
 
 export interface Hold {
@@ -195,7 +229,12 @@ export const api = {
   signOut: () => ask("POST", "/sign-out", {}),
   hold: (id: string) => ask<Hold>("GET", `/api/v1/holds/${id}`),
   holds: (state: "waiting" | "all") => ask<{ holds: Hold[]; is_cut: boolean }>("GET", `/api/v1/holds${query({ state })}`),
-  decide: (id: string, approves: boolean, reason: string) => ask<Hold>("POST", `/api/v1/holds/${id}/${approves ? "approve" : "deny"}`, { reason }),
+  approve: (id: string, reason: string, wider?: { shape: Widening; most_released: number }) =>
+    ask<Hold>("POST", `/api/v1/holds/${id}/approve`, { reason, ...wider }),
+  deny: (id: string, reason: string) => ask<Hold>("POST", `/api/v1/holds/${id}/deny`, { reason }),
+  wouldRelease: (id: string) => ask<{ would_release: string[] }>("POST", `/api/v1/holds/${id}/approve`, { is_trial: true }),
+  approvals: () => ask<{ approvals: Grant[] }>("GET", "/api/v1/approvals?state=all"),
+  revoke: (id: string, reason: string) => ask("POST", `/api/v1/approvals/${id}/revoke`, { reason }),
   sessions: (filter: Record<string, string | undefined>) =>
     ask<{ sessions: SessionRow[]; is_cut: boolean; warnings?: string[] }>("GET", `/api/v1/sessions${query(filter)}`),
   replay: (id: string) => ask<{ session: string; events: LogRecord[]; is_cut: boolean }>("GET", `/api/v1/sessions/${id}`),

@@ -155,7 +155,7 @@ function SignedIn({ me, onSignOut }: { me: Me; onSignOut: () => void }): ReactNo
         </Empty>
       </Page>
     );
-  else if (path === "/") page = <QueuePage queue={queue} />;
+  else if (path === "/") page = <QueuePage queue={queue} me={me} />;
   else if (path.startsWith("/holds/") && id) page = <HoldPage key={id} id={id} me={me} queue={queue} />;
   else if (path === "/sessions") page = <SessionsPage place={place} />;
   else if (path.startsWith("/sessions/") && id) page = <SessionPage key={id} id={id} me={me} />;

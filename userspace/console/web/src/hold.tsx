@@ -1,6 +1,6 @@
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
-import { type Approval, type Hold, type Me, api } from "./api";
+import { type Approval, type Hold, type Me, type Stage, api } from "./api";
 import { type Queue, endsAt, go, received, useAsked, useKeys, useNow } from "./hooks";
 import { Ask, Fact, Link, Page, Shown, State, Time, duration } from "./parts";
 import { Sql, Stranger } from "./text";
@@ -54,21 +54,51 @@ function Command({ text, parameters, onSeen }: { text: string; parameters: strin
   );
 }
 
+const people = (users: string[], groups: string[]) => [...users, ...groups.map((group) => `group ${group}`)].join(", ");
+
+function StageRow({ name, stage, number, of }: { name: string; stage: Stage; number: number; of: number }): ReactNode {
+  return (
+    <li className={stage.state === "given" ? "is-given" : stage.state === "later" ? "is-later" : ""}>
+      <b>
+        {name}
+        {of > 1 && ` · stage ${number} of ${of}`}
+        {stage.quorum > 1 && ` · ${stage.quorum} people`}
+        {stage.is_escalated && " · escalated"}
+      </b>
+      <span>
+        {stage.given_by.length > 0 && (
+          <>
+            <Stranger text={stage.given_by.join(", ")} /> approved
+            {stage.missing > 0 && `; ${stage.missing} more of `}
+          </>
+        )}
+        {stage.missing > 0 && people(stage.users, stage.groups)}
+        {stage.escalates && stage.state === "waits" && (
+          <>
+            {" · others are asked "}
+            <Time at={stage.escalates} short />
+          </>
+        )}
+      </span>
+    </li>
+  );
+}
+
 function Approvals({ hold }: { hold: Hold }): ReactNode {
   return (
     <ol className="stages">
-      {(hold.approvals ?? []).map((approval: Approval, index) => (
-        <li key={index} className={approval.is_given ? "is-given" : ""}>
-          <b>
-            {approval.name}
-            {approval.stage !== undefined && ` · stage ${approval.stage}`}
-            {approval.quorum !== undefined && approval.quorum > 1 && ` · ${approval.quorum} people`}
-          </b>
-          <span>
-            {approval.is_given ? "given" : [...approval.users, ...approval.groups.map((group) => `group ${group}`)].join(", ")}
-          </span>
-        </li>
-      ))}
+      {(hold.approvals ?? []).map((approval: Approval) =>
+        approval.stages ? (
+          approval.stages.map((stage, index) => (
+            <StageRow key={`${approval.name} ${index}`} name={approval.name} stage={stage} number={index + 1} of={approval.stages?.length ?? 1} />
+          ))
+        ) : (
+          <li key={approval.name} className={approval.is_given ? "is-given" : ""}>
+            <b>{approval.name}</b>
+            <span>{approval.is_given ? "given" : people(approval.users, approval.groups)}</span>
+          </li>
+        ),
+      )}
       {(hold.acts ?? []).map((act, index) => (
         <li key={`act-${index}`} className={act.approves ? "is-given" : "is-refused"}>
           <b>
@@ -201,19 +231,26 @@ function Decision({ hold, me, isSeen, onDone }: { hold: Hold; me: Me; isSeen: bo
   const [asks, setAsks] = useState<"approve" | "deny">();
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<Error>();
+  const [minutes, setMinutes] = useState(0);
   const left = (endsAt(hold) - now) / 1000;
   const may = me.may.decide && left > 0;
   const open = (what: "approve" | "deny") => {
     if (!may || (what === "approve" && !isSeen)) return;
     setError(undefined);
+    setMinutes(0);
     setAsks(what);
   };
   useKeys({ a: () => open("approve"), d: () => open("deny") });
+  // What a wider answer would let through besides this one.
+  const wouldRelease = useAsked(`${asks} ${minutes > 0}`, () =>
+    asks === "approve" && minutes > 0 ? api.wouldRelease(hold.id) : Promise.resolve({ would_release: [] }),
+  );
   const decide = async (reason: string) => {
     setBusy(true);
     setError(undefined);
     try {
-      onDone(await api.decide(hold.id, asks === "approve", reason));
+      if (asks === "deny") onDone(await api.deny(hold.id, reason));
+      else onDone(await api.approve(hold.id, reason, minutes ? { shape: { for_s: minutes * 60 }, most_released: wouldRelease.value?.would_release.length ?? 0 } : undefined));
       setAsks(undefined);
     } catch (problem) {
       setError(problem as Error);
@@ -269,7 +306,10 @@ function Decision({ hold, me, isSeen, onDone }: { hold: Hold; me: Me; isSeen: bo
           note={
             asks === "approve" ? (
               <p>
-                This very command, with these values, may run once for <Stranger text={hold.agent} /> at <Stranger text={hold.target} />.
+                {minutes
+                  ? "This statement, with whatever constants, may run again and again "
+                  : "This very command, with these values, may run once "}
+                for <Stranger text={hold.agent} /> at <Stranger text={hold.target} />.
               </p>
             ) : (
               <p>
@@ -277,7 +317,28 @@ function Decision({ hold, me, isSeen, onDone }: { hold: Hold; me: Me; isSeen: bo
               </p>
             )
           }
-        />
+        >
+          {asks === "approve" && hold.shape && (
+            <label className="wider">
+              How far it goes
+              <select value={minutes} onChange={(event) => setMinutes(Number(event.target.value))}>
+                <option value={0}>this command, once</option>
+                <option value={10}>the same statement, for 10 minutes</option>
+                <option value={30}>the same statement, for 30 minutes</option>
+                <option value={60}>the same statement, for an hour</option>
+              </select>
+              {minutes > 0 && (
+                <small role="status">
+                  {wouldRelease.error
+                    ? wouldRelease.error.message
+                    : wouldRelease.value?.would_release.length
+                      ? `It also lets through what waits already: ${wouldRelease.value.would_release.join(", ")}.`
+                      : "No other hold that waits is of this statement."}
+                </small>
+              )}
+            </label>
+          )}
+        </Ask>
       )}
     </div>
   );

@@ -138,6 +138,7 @@ export function Ask(props: {
   note: ReactNode;
   isBusy: boolean;
   error: Error | undefined;
+  children?: ReactNode;
   onDo: (reason: string) => void;
   onClose: () => void;
 }): ReactNode {
@@ -178,6 +179,7 @@ export function Ask(props: {
             }
           }}
         />
+        {props.children}
         {props.error && <Problem error={props.error} />}
         <div className="ask-buttons">
           <button type="button" className="quiet" onClick={() => dialog.current?.close()}>

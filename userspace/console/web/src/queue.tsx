@@ -1,13 +1,13 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 
-import { type Hold, api } from "./api";
+import { type Grant, type Hold, type Me, api } from "./api";
 import { type Queue, endsAt, go, useAsked, useKeys, useNow } from "./hooks";
-import { Empty, Link, Page, Shown, State, Time, duration } from "./parts";
+import { Ask, Empty, Link, Page, Shown, State, Time, duration } from "./parts";
 import { Sql, Stranger } from "./text";
 
 // Holds that ask the same of the same people: the daemon's word for it, or agent, target, rules and the text without constants.
 function shapeOf(hold: Hold): string {
-  if (hold.shape) return hold.shape;
+  if (hold.shape) return [hold.agent, hold.target, hold.shape].join("\n");
   const text = hold.text.replace(/'(?:[^']|'')*'/g, "?").replace(/\b\d+\b/g, "?");
   return [hold.agent, hold.target, hold.rules.join(), text].join("\n");
 }
@@ -101,9 +101,76 @@ function Past(): ReactNode {
   );
 }
 
-export function QueuePage({ queue }: { queue: Queue }): ReactNode {
+function Grants({ grants, again, me }: { grants: Grant[]; again: () => void; me: Me }): ReactNode {
+  const [revokes, setRevokes] = useState<Grant>();
+  const [error, setError] = useState<Error>();
+  const revoke = async (reason: string) => {
+    try {
+      await api.revoke(revokes?.id ?? "", reason);
+      setRevokes(undefined);
+      again();
+    } catch (problem) {
+      setError(problem as Error);
+    }
+  };
+  if (grants.length === 0) return <Empty title="No approval is wider than one command" />;
+  return (
+    <>
+      <ul className="rows">
+        {grants.map((grant) => (
+          <li key={grant.id} className="row is-plain">
+            <span className="row-main">
+              <code className="hold-text">
+                <Sql text={grant.text} />
+              </code>
+              <small>
+                <Stranger text={grant.agent} /> at <Stranger text={grant.target} />, by <Stranger text={grant.given_by} />
+                {grant.reason && (
+                  <>
+                    : “<Stranger text={grant.reason} />”
+                  </>
+                )}
+              </small>
+            </span>
+            <span className="counts">
+              <span className={`chip ${grant.state === "in force" ? "is-hold" : "is-quiet"}`}>{grant.kind === "glass" ? `glass broken, ${grant.state}` : grant.state}</span>
+              used {grant.used}
+              {grant.times ? ` of ${grant.times}` : " times"}
+            </span>
+            <span className="row-end">
+              {grant.state === "in force" && me.may.decide ? (
+                <button type="button" className="bad" onClick={() => setRevokes(grant)}>
+                  Revoke…
+                </button>
+              ) : (
+                <Time at={grant.until} short />
+              )}
+              {grant.state === "in force" && <small>{duration(grant.left_s)} left</small>}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {revokes && (
+        <Ask
+          title={`Revoke ${revokes.id}?`}
+          action="Revoke it"
+          tone="bad"
+          label="Reason, for the record"
+          isBusy={false}
+          error={error}
+          onDo={(reason) => void revoke(reason)}
+          onClose={() => setRevokes(undefined)}
+          note={<p>Nothing more runs under it, and the sessions that run under it now are ended.</p>}
+        />
+      )}
+    </>
+  );
+}
+
+export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
   const now = useNow();
-  const [shows, setShows] = useState<"waiting" | "past">("waiting");
+  const [shows, setShows] = useState<"waiting" | "past" | "wider">("waiting");
+  const grants = useAsked("approvals", api.approvals);
   const groups = useMemo(() => groupsOf(queue.holds), [queue.holds]);
   const list = useRef<HTMLDivElement>(null);
   const move = (by: number) => {
@@ -119,7 +186,7 @@ export function QueuePage({ queue }: { queue: Queue }): ReactNode {
   return (
     <Page
       name={count ? `(${count}) Queue` : "Queue"}
-      title={shows === "waiting" ? (count === 1 ? "One command waits" : count ? `${count} commands wait` : "Queue") : "Answered"}
+      title={shows === "waiting" ? (count === 1 ? "One command waits" : count ? `${count} commands wait` : "Queue") : shows === "past" ? "Answered" : "Wider approvals"}
       aside={
         <div className="switch" role="group" aria-label="Which holds">
           <button type="button" aria-pressed={shows === "waiting"} onClick={() => setShows("waiting")}>
@@ -128,6 +195,11 @@ export function QueuePage({ queue }: { queue: Queue }): ReactNode {
           <button type="button" aria-pressed={shows === "past"} onClick={() => setShows("past")}>
             Answered
           </button>
+          {grants.value && (
+            <button type="button" aria-pressed={shows === "wider"} onClick={() => setShows("wider")}>
+              Wider
+            </button>
+          )}
         </div>
       }
     >
@@ -138,6 +210,8 @@ export function QueuePage({ queue }: { queue: Queue }): ReactNode {
       )}
       {shows === "past" ? (
         <Past />
+      ) : shows === "wider" ? (
+        <Shown of={grants}>{(answer) => <Grants grants={answer.approvals} again={grants.again} me={me} />}</Shown>
       ) : !queue.isListed ? (
         <div className="loading" role="status">
           <span className="visually-hidden">Loading</span>
