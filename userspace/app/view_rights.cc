@@ -19,7 +19,10 @@ bool may_view(const control::Peer& peer, const DecideLists& lists) {
 }
 
 JsonWriter& add_peer(JsonWriter& members, const control::Peer& peer) {
-    return members.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
+    members.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
+    // Of a token: who it is for ever, whatever their name becomes.
+    if (!peer.person.issuer.empty()) members.member("issuer", peer.person.issuer).member("subject", peer.person.subject);
+    return members;
 }
 
 Result<> record_look(const DurableRecord& record, const control::Peer& peer, std::string_view what, std::string_view about) {

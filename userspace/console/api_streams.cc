@@ -47,6 +47,8 @@ void Api::run_stream(const Caller& caller, const json& request, const EventOf& e
         }
         if (text.empty() && std::chrono::steady_clock::now() - last_sent > limits::console_heartbeat)
             text = ": still here\n\n";
+        // Sends nothing, and tells whether there is anybody to send to.
+        if (text.empty() && !send({})) return;
         if (text.empty()) continue;
         if (!send(text)) return;
         last_sent = std::chrono::steady_clock::now();

@@ -147,7 +147,10 @@ Response Console::sign_in_done(const Request& request) {
         sign_in_.finish(request.cookie(sign_in_cookie), request.asked("state"), request.asked("code"), request.asked("iss"));
     if (!signed_in) return failed_sign_in(signed_in.error());
     // The daemon has the last word on whether it knows this person.
-    if (const auto who = api_.who_is(signed_in->token); !who) return failed_sign_in(who.error());
+    if (const auto who = api_.who_is(signed_in->token); !who) {
+        if (who.error().code == Errc::unavailable) spdlog::warn("{}", shown_text(who.error().message));
+        return who.error().code == Errc::unavailable ? redirect("/?sign-in=daemon") : failed_sign_in(who.error());
+    }
     if (const auto before = request.cookie(session_cookie); !before.empty()) sessions_.end(before);
     const std::string id = sessions_.open(std::move(signed_in->token), std::move(signed_in->person), signed_in->expires);
     Response response = redirect(place_within(signed_in->return_to));

@@ -32,7 +32,7 @@ struct Request {
     [[nodiscard]] std::string_view cookie(std::string_view name) const;
 };
 
-// Sends a part of an answer; false: the peer is gone, or the server stops.
+// Sends a part of an answer; false: the peer is gone, or the server stops. An empty part only asks that.
 using Send = std::function<bool(std::string_view)>;
 
 struct Response {

@@ -11,7 +11,8 @@ async function open(name = "main", more = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB", timezoneId: "UTC", viewport: { width: 1280, height: 860 }, ...more });
   context.setDefaultTimeout(options.timeout_ms);
   const page = await context.newPage();
-  page.on("console", (message) => message.type() === "error" && state.problems.push(message.text()));
+  // That a request was refused is what tests look at themselves.
+  page.on("console", (message) => message.type() === "error" && !message.text().startsWith("Failed to load") && state.problems.push(message.text()));
   page.on("pageerror", (error) => state.problems.push(String(error)));
   state.pages[name] = page;
   return page;

@@ -35,6 +35,7 @@ function SignInPage({ place }: { place: string }): ReactNode {
     expired: "That sign-in took too long, or began in another browser. Try again.",
     denied: "You were not signed in: the provider said no, or this host does not know you.",
     unavailable: "The identity provider does not answer.",
+    daemon: "The provider knows you, but assentd of this host does not answer.",
   };
   const failed = new URLSearchParams(place.split("?")[1] ?? "").get("sign-in") ?? "";
   const back = failed ? "/" : place;
