@@ -36,12 +36,15 @@ class Api(InABrowser):
         for path, methods in self.openapi["paths"].items():
             for method, operation in methods.items():
                 kind = operation["responses"]["200"]["content"]
-                if "application/json" not in kind or operation["operationId"] in ("approve", "deny", "endSession"):
+                if "application/json" not in kind or operation["operationId"] in ("approve", "deny", "endSession", "revoke"):
                     continue
                 real = path.replace("{id}", hold if path.startswith("/holds") else session) + ("?text=orders" if path == "/search" else "")
                 body = {"agent": "nightly", "target": "shop-db", "sql": "DROP TABLE orders"} if method == "post" else None
                 status, answer = self.console.json("/api/v1" + real, token=everything, method=method.upper(), body=body)
                 with self.subTest(path=path):
+                    if path == "/approvals" and status == 501:  # of a daemon that knows no widened ones
+                        self.validate(operation, status, answer)
+                        continue
                     self.assertEqual(status, 200, answer)
                     self.validate(operation, status, answer)
                     seen.add(operation["operationId"])

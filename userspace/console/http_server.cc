@@ -133,15 +133,15 @@ void Server::answer(const httplib::Request& from, httplib::Response& to) const {
 void Server::set_stream(httplib::Response& to, Response response) const {
     const std::string type = response.type;
     to.set_header("X-Accel-Buffering", "no");  // a proxy in front must not wait for more
-    to.set_chunked_content_provider(
-        type.c_str(), [this, stream = std::move(response.stream)](std::size_t, httplib::DataSink& sink) {
-            stream([&](std::string_view part) {
-                if (is_stopping_) return false;
-                return part.empty() ? sink.is_writable() : sink.write(part.data(), part.size());
-            });
-            sink.done();
-            return true;
-        });
+    to.set_chunked_content_provider(type.c_str(),
+                                    [this, stream = std::move(response.stream)](std::size_t, httplib::DataSink& sink) {
+                                        stream([&](std::string_view part) {
+                                            if (is_stopping_) return false;
+                                            return part.empty() ? sink.is_writable() : sink.write(part.data(), part.size());
+                                        });
+                                        sink.done();
+                                        return true;
+                                    });
 }
 
 Result<> Server::open(const std::string& address, std::uint16_t port) {
