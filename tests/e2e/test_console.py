@@ -11,7 +11,7 @@ from browser import Browser
 from console import PEOPLE, Console, settings, sign_in
 from identity_provider import Provider
 
-POLICY = (harness.POLICY.replace("users: [root, backup], groups: [www-data]", "users: [ana@example.com], groups: [dba]")
+POLICY = (harness.POLICY.replace("users: [root, backup], groups: [www-data]", "users: [root, ana@example.com], groups: [dba]")
           .replace("wait: 4s", "wait: 30s").replace("deadline: 60s", "deadline: 15m"))
 
 HELD = """
@@ -49,6 +49,10 @@ class InABrowser(harness.EndToEnd):
 
     def setUp(self):
         self.browser.run("state.problems.length = 0; await page.context().clearCookies(); await page.goto('about:blank');")
+
+    def tearDown(self):
+        for hold in self.holds():
+            self.deny(hold)
 
     def sign_in(self, person="ana", path="/", page="main"):
         return sign_in(self.browser, self.console, person, path, page)

@@ -1,6 +1,7 @@
 """What somebody tries who is not signed in, is somebody else's page, or has somebody else's link."""
 
 import http.server
+import socket
 import subprocess
 import threading
 
@@ -155,6 +156,19 @@ class AgainstTheConsole(InABrowser):
     def test_large_and_slow_requests_are_bounded(self):
         self.assertEqual(self.console.ask("/api/v1/explain", method="POST", body={"sql": "x" * (3 << 20)})[0], 413)
         self.assertIn(self.console.ask("/" + "a" * 20_000)[0], (400, 414))
+        self.assertEqual(self.console.ask("/" + "a" * 8_000)[0], 200)
+        # The library would take headers for as long as they come.
+        with socket.create_connection(("127.0.0.1", self.port)) as plain, self.console.tls.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            with self.assertRaises(OSError):
+                for number in range(20_000):
+                    client.sendall(b"X-%d: %s\r\n" % (number, b"a" * 1000))
+        self.assertEqual(self.console.ask("/")[0], 200)
+
+    def test_a_header_that_comes_twice_is_refused(self):
+        with socket.create_connection(("127.0.0.1", self.port)) as plain, self.console.tls.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"GET /api/v1/me HTTP/1.1\r\nHost: localhost:%d\r\nHost: evil.example\r\n\r\n" % self.port)
+            self.assertIn(b" 400 ", client.recv(100))
 
 
 if __name__ == "__main__":

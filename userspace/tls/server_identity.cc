@@ -1,6 +1,7 @@
 #include "tls/server_identity.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <array>
 
@@ -35,6 +36,22 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+// Where a connection's SSL keeps how much it has received.
+int received_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
+// Called for each record, with its header of 5 bytes (RFC 8446, section 5.1): the last two are the length of what follows.
+void count_record(int is_sent, int, int content_type, const void* bytes, std::size_t size, SSL* ssl, void* most) {
+    if (is_sent != 0 || content_type != SSL3_RT_HEADER || size < SSL3_RT_HEADER_LENGTH) return;
+    const auto* header = static_cast<const unsigned char*>(bytes);
+    const auto before = reinterpret_cast<std::size_t>(SSL_get_ex_data(ssl, received_index()));
+    const std::size_t received = before + (static_cast<std::size_t>(header[3]) << 8U) + header[4];
+    SSL_set_ex_data(ssl, received_index(), reinterpret_cast<void*>(received));
+    if (received > reinterpret_cast<std::size_t>(most)) ::shutdown(SSL_get_fd(ssl), SHUT_RDWR);
+}
 
 }  // namespace
 
@@ -75,7 +92,10 @@ Result<ServerIdentity> ServerIdentity::make(const std::filesystem::path& folder,
     return identity;
 }
 
-Result<> ServerIdentity::set_up(SSL_CTX& context) const {
+Result<> ServerIdentity::set_up(SSL_CTX& context, std::size_t most_received) const {
+    SSL_CTX_set_msg_callback(&context, count_record);
+    // OpenSSL keeps a pointer and never looks at what is there, so it may be a number.
+    SSL_CTX_set_msg_callback_arg(&context, reinterpret_cast<void*>(most_received));
     SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION);
     SSL_CTX_set_options(&context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     // Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
