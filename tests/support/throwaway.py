@@ -274,6 +274,7 @@ class Assent:
     """An assentd with settings, state, cgroups and a bpf mount of its own."""
 
     prefix = []  # put before the daemon and every agent: another view of the files, say
+    run_options = ()  # more of `assent run`
 
     def __init__(self, policies, name="assent", threads=1, decide=None, extra_settings=None, start=True, binary=None):
         """policies: {file name: YAML text}; decide: the settings' decide; extra_settings: {key: YAML text}; binary: another assentd."""
@@ -386,7 +387,8 @@ class Assent:
     def run_command(self, *command, name="nightly", user="nobody", purpose=None):
         """The argument list that starts a command as a governed agent."""
         purposes = ["--purpose", purpose] if purpose else []
-        return [*self.prefix, str(BUILD / "userspace/cli/assent"), "run", "--name", name, "--user", user, *purposes, "--", *map(str, command)]
+        return [*self.prefix, str(BUILD / "userspace/cli/assent"), "run", "--name", name, "--user", user, *purposes, *map(str, self.run_options),
+                "--", *map(str, command)]
 
     def agent(self, *command, name="nightly", user="nobody", purpose=None, timeout=60, environment=None, input=None):
         """Runs a command as a governed agent to its end."""

@@ -67,6 +67,7 @@ Result<> Daemon::start() {
     if (auto result = open_records(); !result) return result;
     if (auto result = policies_.load_first(); !result) return result;
     if (auto result = open_kernel(); !result) return result;
+    if (auto result = open_identity(); !result) return result;
     if (auto result = open_lookups(); !result) return result;
     if (auto result = open_workers(); !result) return result;
     // Agents' connections have somewhere to go before the hooks send them there.
@@ -196,6 +197,27 @@ Result<> Daemon::open_kernel() {
     return {};
 }
 
+Result<> Daemon::open_identity() {
+    auto issuers = Issuers::open(settings_.identity, system_clock());
+    if (!issuers) return std::unexpected(std::move(issuers.error()));
+    issuers_ = std::move(*issuers);
+    const auto root = kernel::cgroup_root();
+    if (!root) return std::unexpected(root.error());
+    auto tokens = AgentTokens::open({
+        .issuers = *issuers_,
+        .cgroup_root = *root,
+        .state_file = settings_.state / "tokens.json",
+        .changed =
+            [this](const std::string& cgroup, const TokenPointer& token) {
+                for (auto& worker : workers_) worker->set_token(cgroup, token);
+            },
+        .record = [this](const model::RecordDraft& draft) { return record(draft); },
+    });
+    if (!tokens) return std::unexpected(std::move(tokens.error()));
+    tokens_ = std::move(*tokens);
+    return {};
+}
+
 Result<> Daemon::open_lookups() {
     auto lookups = Lookups::make({
         .settings = settings_.dns,
@@ -307,6 +329,7 @@ Result<> Daemon::govern() {
                                                   }
                                                   return {};
                                               });
+    tokens_->start();
     lookups_->start();
     policies_.on_change([this](const std::shared_ptr<const policy::Policy>& policy) {
         lookups_->set_policy(*policy);
@@ -367,6 +390,7 @@ void Daemon::open_networks() {
 
 void Daemon::describe_agent(model::Agent& agent) const {
     if (runs_) runs_->describe(agent);
+    if (tokens_) tokens_->describe(agent);
 }
 
 std::string Daemon::why_refused(const model::Agent& agent) const {
@@ -415,6 +439,7 @@ void Daemon::end_sessions(std::string_view why) {
 
 void Daemon::stop_threads() {
     if (events_) events_->stop();
+    if (tokens_) tokens_->stop();
     if (lookups_) lookups_->stop();
     if (holds_) holds_->stop();
     if (log_) close_records();

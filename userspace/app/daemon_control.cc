@@ -7,6 +7,8 @@
 #include "app/daemon_parts.h"
 #include "app/govern_requests.h"
 #include "app/hold_requests.h"
+#include "app/login_requests.h"
+#include "app/policy_requests.h"
 #include "app/record_requests.h"
 #include "app/run_requests.h"
 #include "app/status_requests.h"
@@ -28,7 +30,7 @@ Result<> Daemon::open_control() {
         handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
     if (!server) return std::unexpected(server.error());
     control_ = std::move(*server);
-    const auto decide = [this] { return DecideLists{settings_.decide_users, settings_.decide_groups}; };
+    const auto decide = [this] { return decide_lists(); };
     const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
     add_hold_requests(*control_, {*desk_, decide, durable, system_clock()});
     add_status_requests(*control_, {[this] { return describe(); },
@@ -41,16 +43,24 @@ Result<> Daemon::open_control() {
         {runs_.get(), [this](std::uint64_t cgroup) { return redirect_->is_governed(cgroup); },
          [this](std::string_view name, std::string_view runner) { return policies_.current()->may_run(name, runner); },
          [this](const model::Agent& agent, json& answer) { add_permissions(agent, answer); },
+         [this](const std::string& file, uid_t reader) { return tokens_->try_file(file, reader); },
+         [this](const kernel::RunStarted& run, const std::string& file, uid_t reader, TokenPointer token) {
+             return tokens_->bind_file(run.cgroup_path, run.cgroup_id, file, reader, std::move(token));
+         },
+         [this](model::Agent& agent) { tokens_->describe(agent); },
          [this](pid_t process) { return networks_->prepare(process); }, [this] { return redirect_->detach(); }, durable});
+    add_login_requests(*control_, {*issuers_, *tokens_,
+                                   [this](const Peer& peer) { return agent_of_peer(runs_.get(), peer); }, system_clock()});
     add_govern_requests(*control_, {*redirect_, [this](pid_t process) { return networks_->prepare(process); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
-    add_policy_requests();
+    add_reload_request();
     add_upgrade_request();
+    if (auto result = add_console_requests(); !result) return result;
     control_->start();
     return {};
 }
 
-void Daemon::add_policy_requests() {
+void Daemon::add_reload_request() {
     control_->handle("policy.reload", [this](const Peer& peer, const json&, const Emit&) -> Result<json> {
         if (peer.uid != 0 || peer.person.is_governed)
             return fail(Errc::denied, "only root reloads the policies, and no agent does");
@@ -104,6 +114,10 @@ json Daemon::describe() const {
     answer["ports"] = ports_;
     answer["networks"] = networks_->count();
     answer["dns"] = lookups_->describe();
+    answer["identity"] = issuers_->describe();
+    answer["agent_tokens"] = tokens_->count();
+    answer["notices"] = notices_.describe();
+    answer["notices"]["is_wanted"] = settings_.notify.is_wanted;
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;
 }
@@ -130,16 +144,7 @@ void Daemon::add_permissions(const model::Agent& agent, json& answer) const {
     answer["agents"] = sets;
     json targets = json::array();
     for (const auto& target : policy->targets()) {
-        json addresses = json::array();
-        for (const auto& address : target.addresses) {
-            if (!address.unix_name.empty()) {
-                addresses.push_back("unix:" + address.unix_name);
-                continue;
-            }
-            addresses.push_back(fmt::format(
-                "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
-        }
-        targets.push_back({{"name", target.name}, {"addresses", addresses}, {"databases", target.databases}});
+        targets.push_back(target_to_json(target));
     }
     answer["targets"] = std::move(targets);
 }

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "app/login_requests.h"
 #include "base/json_writer.h"
 #include "kernel/cgroup.h"
 #include "model/record.h"
@@ -36,6 +37,21 @@ std::string run_members(const kernel::RunRequest& request, const Peer& peer, con
     return members;
 }
 
+Result<TokenPointer> token_of_run(const RunSource& source, const Peer& peer, const std::string& file) {
+    if (file.empty()) return TokenPointer();
+    if (peer.person.is_governed)
+        return fail(Errc::denied, "this process is governed already; it takes a token with `assent login`");
+    if (!file.starts_with('/')) return fail(Errc::invalid, "the token's file needs its whole path");
+    return source.try_token(file, peer.uid);
+}
+
+Result<json> refuse_run(const RunSource& source, std::string members, Error error) {
+    JsonWriter(members.append(",")).member("why", error.message);
+    auto recorded = source.record({model::record_type::run_refused, {}, members, {}, true});
+    if (!recorded) return std::unexpected(std::move(recorded.error()));
+    return std::unexpected(std::move(error));
+}
+
 Result<json> run(const RunSource& source, const Peer& peer, const json& request) {
     if (source.runs == nullptr)
         return fail(Errc::unavailable,
@@ -49,12 +65,15 @@ Result<json> run(const RunSource& source, const Peer& peer, const json& request)
     wanted.runner_uid = runner_of(peer, request);
     const auto runner = kernel::user_name(wanted.runner_uid);
     auto members = run_members(wanted, peer, runner);
+    const std::string token_file = request.value("token_file", "");
+    // Before the process is moved: a run without the token that was asked for does not begin.
+    auto token = token_of_run(source, peer, token_file);
+    if (!token) return refuse_run(source, std::move(members), std::move(token.error()));
     auto started = source.runs->start(wanted, source.is_governed, source.may_run);
-    if (!started) {
-        JsonWriter(members.append(",")).member("why", started.error().message);
-        auto recorded = source.record({model::record_type::run_refused, {}, members, {}, true});
-        if (!recorded) return std::unexpected(std::move(recorded.error()));
-        return std::unexpected(std::move(started.error()));
+    if (!started) return refuse_run(source, std::move(members), std::move(started.error()));
+    if (*token != nullptr) {
+        if (auto bound = source.bind_token(*started, token_file, peer.uid, std::move(*token)); !bound)
+            return std::unexpected(std::move(bound.error()));
     }
     if (auto listening = source.listen_where(peer.pid); !listening) return std::unexpected(std::move(listening.error()));
     JsonWriter(members.append(","))
@@ -72,16 +91,11 @@ Result<json> run(const RunSource& source, const Peer& peer, const json& request)
 
 json whoami(const RunSource& source, const Peer& peer) {
     json answer{{"governed", peer.person.is_governed}, {"user", kernel::user_name(peer.uid)}, {"cgroup", peer.cgroup_path}};
+    if (!peer.person.issuer.empty()) answer["person"] = person_to_json(peer.person);
     if (!peer.person.is_governed) return answer;
-    model::Agent agent;
-    agent.cgroup_id = peer.cgroup_id;
-    agent.cgroup_path = peer.cgroup_path;
-    auto names = kernel::unit_names(peer.cgroup_path);
-    agent.unit = std::move(names.unit);
-    agent.slice = std::move(names.slice);
-    agent.pid = peer.pid;
-    agent.uid = peer.uid;
-    if (source.runs != nullptr) source.runs->describe(agent);
+    model::Agent agent = agent_of_peer(source.runs, peer);
+    source.add_token(agent);
+    if (agent.token != nullptr) answer["token"] = token_to_json(*agent.token);
     answer["agent"] = agent.name();
     answer["unit"] = agent.unit;
     answer["slice"] = agent.slice;
@@ -110,6 +124,19 @@ Result<json> detach(const RunSource& source, const Peer& peer, const json& reque
 }
 
 }  // namespace
+
+model::Agent agent_of_peer(const kernel::Runs* runs, const Peer& peer) {
+    model::Agent agent;
+    agent.cgroup_id = peer.cgroup_id;
+    agent.cgroup_path = peer.cgroup_path;
+    auto names = kernel::unit_names(peer.cgroup_path);
+    agent.unit = std::move(names.unit);
+    agent.slice = std::move(names.slice);
+    agent.pid = peer.pid;
+    agent.uid = peer.uid;
+    if (runs != nullptr) runs->describe(agent);
+    return agent;
+}
 
 void add_run_requests(control::Server& server, RunSource source) {
     const auto shared = std::make_shared<const RunSource>(std::move(source));

@@ -40,7 +40,8 @@ Result<> write_new_file(const fs::path& file, Bytes content, mode_t mode) {
     return {};
 }
 
-// Replaces a small file, whole and durable.
+}  // namespace
+
 Result<> replace_file(const fs::path& file, Bytes content) {
     const fs::path fresh = file.string() + ".new";
     ::unlink(fresh.c_str());
@@ -48,8 +49,6 @@ Result<> replace_file(const fs::path& file, Bytes content) {
     if (::rename(fresh.c_str(), file.c_str()) != 0) return fail_errno("renaming " + fresh.string(), errno);
     return {};
 }
-
-}  // namespace
 
 Result<> make_folders(const policy::Settings& settings) {
     if (auto result = make_folder(settings.state, 0700); !result) return result;

@@ -22,6 +22,9 @@ namespace assent::app {
 // 32 random bytes in keys/mask.key (0600), made once. Errc::invalid: what is there is not a key.
 [[nodiscard]] Result<Digest> mask_key(const std::filesystem::path& state);
 
+// Replaces a small file (0600), whole and durable.
+[[nodiscard]] Result<> replace_file(const std::filesystem::path& file, Bytes content);
+
 // Replaces the copy of the last policy set that loaded.
 [[nodiscard]] Result<> save_last_good(const std::filesystem::path& state, const std::map<std::string, std::string>& files);
 [[nodiscard]] std::filesystem::path last_good_folder(const std::filesystem::path& state);

@@ -10,6 +10,7 @@
 #include "app/session_id.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "kernel/cgroup.h"
 #include "resolve/agent_key.h"
 #include "secrets/secret.h"
 
@@ -103,6 +104,15 @@ void Worker::set_policy(std::shared_ptr<const policy::Policy> policy) {
         policy_ = policy;
         target_tls_.forget();
         for (auto& [id, flow] : flows_) flow->session_call([&](auto& session) { session.policy_changed(policy); });
+    });
+}
+
+void Worker::set_token(const std::string& cgroup_path, std::shared_ptr<const model::AgentToken> token) {
+    loop_->post([this, cgroup_path, token = std::move(token)] {
+        for (auto& [id, flow] : flows_) {
+            if (!kernel::is_within(flow->description().agent.cgroup_path, cgroup_path)) continue;
+            flow->session_call([&](auto& session) { session.token_changed(token); });
+        }
     });
 }
 

@@ -66,6 +66,8 @@ public:
 
     // Thread: any.
     void set_policy(std::shared_ptr<const policy::Policy> policy);
+    // Of the agents in this cgroup or below it.
+    void set_token(const std::string& cgroup_path, std::shared_ptr<const model::AgentToken> token);
     void drain();  // accepts no more, and ends sessions as they become idle
     // The same of the sessions that are open now, while others are still accepted.
     void retire();

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "cli/stored_login.h"
 #include "control/client.h"
 
 namespace assent::cli {
@@ -11,7 +12,12 @@ using nlohmann::json;
 std::optional<json> ask_daemon(Context& context, const json& request, const std::function<bool(const json&)>& each) {
     const auto socket = context.control_socket();
     if (!socket) return std::nullopt;
-    auto answer = control::ask(*socket, request, each);
+    const auto whole = with_login(request, *socket);
+    if (!whole) {
+        context.print_error(whole.error());
+        return std::nullopt;
+    }
+    auto answer = control::ask(*socket, *whole, each);
     if (answer) return std::move(*answer);
     context.print_error(answer.error());
     return std::nullopt;

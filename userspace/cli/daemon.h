@@ -13,7 +13,8 @@
 
 namespace assent::cli {
 
-// The answer; nothing after an error, which has been printed and has set the exit code.
+// With the login of the person, if they have one. The answer; nothing after an error, which has been printed and has set the
+// exit code.
 [[nodiscard]] std::optional<nlohmann::json> ask_daemon(Context& context, const nlohmann::json& request,
                                                        const std::function<bool(const nlohmann::json&)>& each = {});
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -27,12 +28,17 @@ struct RunArguments {
     std::string name;
     std::string user;
     std::string purpose;
+    std::string token_file;
     std::vector<std::string> command;
 };
 
 Result<> ask_daemon(const std::filesystem::path& socket, const RunArguments& arguments) {
     nlohmann::json request{{"verb", "run"}, {"name", arguments.name}, {"start_ticks", kernel::start_ticks_of(::getpid())}};
     if (!arguments.purpose.empty()) request["purpose"] = arguments.purpose;
+    if (!arguments.token_file.empty()) {
+        std::error_code error;
+        request["token_file"] = std::filesystem::absolute(arguments.token_file, error).string();
+    }
     if (const char* caller = std::getenv("SUDO_UID"); caller != nullptr && ::getuid() == 0)
         if (const auto account = kernel::account_of(caller)) request["runner_uid"] = account->uid;
     const auto answer = control::ask(socket, request);
@@ -93,6 +99,9 @@ void add_verb_run(CLI::App& app, Context& context) {
     verb->add_option("--name", arguments->name, "What the agent is called; policies name it with `run:`")->required();
     verb->add_option("--user", arguments->user, "Run the command as this user (root must say; never root itself)");
     verb->add_option("--purpose", arguments->purpose, "What it is for, in your words: shown to reviewers and recorded");
+    verb->add_option("--token-file", arguments->token_file,
+                     "Whom it acts for: a file with a token (JWT), which is read again when it changes")
+        ->type_name("FILE");
     verb->add_option("command", arguments->command, "The command and its arguments, after --")->required();
     verb->positionals_at_end();
     verb->footer(

@@ -14,6 +14,34 @@ void add_if_any(Fields& fields, std::string_view title, const std::string& value
     if (!value.empty()) fields.add(title, value);
 }
 
+void add_token(Fields& fields, const json& token) {
+    if (token.is_null()) return;
+    const auto acting = text_of(token, "acting");
+    if (flag_of(token, "good")) {
+        fields.add("acts for", acting.empty() ? text_of(token, "sub") : acting);
+        fields.add("says", text_of(token, "issuer"));
+        fields.add("until", text_of(token, "expires"));
+        return;
+    }
+    const auto failure = text_of(token, "failure");
+    const std::string why = flag_of(token, "pending") ? "is being verified"
+                            : !failure.empty()        ? failure
+                                                      : "expired at " + text_of(token, "expires");
+    fields.add("token", "not good, so nothing is allowed: " + why);
+    add_if_any(fields, "to renew", text_of(token, "renewal"));
+}
+
+void print_person(const json& person) {
+    if (person.is_null()) return;
+    const auto groups = texts_of(person, "groups");
+    Fields fields;
+    fields.add("you are", text_of(person, "name"));
+    fields.add("issuer", text_of(person, "issuer"));
+    fields.add("subject", text_of(person, "subject"));
+    fields.add("groups", groups.empty() ? "none" : joined(groups));
+    std::printf("%s\n", fields.to_text(terminal_width()).c_str());
+}
+
 void print_agent(const json& answer) {
     const auto sets = texts_of(answer, "agents");
     Fields fields;
@@ -25,6 +53,7 @@ void print_agent(const json& answer) {
     add_if_any(fields, "run", text_of(answer, "run"));
     add_if_any(fields, "started by", text_of(answer, "runner"));
     add_if_any(fields, "purpose", text_of(answer, "purpose"));
+    add_token(fields, member_of(answer, "token"));
     std::printf("%s", fields.to_text(terminal_width()).c_str());
 
     Table targets({{"TARGET"}, {"ADDRESSES"}, {"DATABASES"}});
@@ -62,7 +91,7 @@ bool add_holds(Context& context, json& answer) {
 }  // namespace
 
 void add_verb_whoami(CLI::App& app, Context& context) {
-    CLI::App* verb = app.add_subcommand("whoami", "Inside an agent: who it is here, and what it may reach");
+    CLI::App* verb = app.add_subcommand("whoami", "Who an agent is here and what it may reach; or who you are");
     verb->footer(R"(
 For agents and those who write them: the names that policies see, the targets that policies know, and its holds that wait.
 
@@ -78,6 +107,7 @@ Exit codes: 0 governed, 1 not governed, 3 no daemon answers.)");
         } else if (is_governed) {
             print_agent(*answer);
         } else {
+            print_person(member_of(*answer, "person"));
             std::printf(
                 "This process is not governed: assent does not see what it does. Start agents with `assent run`, or in a "
                 "governed slice.\n");

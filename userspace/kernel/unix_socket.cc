@@ -3,57 +3,14 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
+#include "kernel/in_place_of.h"
 #include "model/address.h"
 
 namespace assent::kernel {
-namespace {
-
-// The C library changes all threads at once; these are of the calling thread alone.
-bool set_user(uid_t effective) {
-    constexpr auto same = static_cast<uid_t>(-1);
-    return ::syscall(SYS_setresuid, same, effective, same) == 0;
-}
-bool set_group(gid_t effective) {
-    constexpr auto same = static_cast<gid_t>(-1);
-    return ::syscall(SYS_setresgid, same, effective, same) == 0;
-}
-bool set_groups(const std::vector<gid_t>& groups) { return ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0; }
-
-// While it lives the calling thread has the caller's rights.
-class InPlaceOf {
-public:
-    explicit InPlaceOf(const UnixCaller& caller) : own_(own_groups()), user_(::geteuid()), group_(::getegid()) {
-        is_taken_ = set_groups(caller.groups) && set_group(caller.gid) && set_user(caller.uid);
-    }
-    InPlaceOf(const InPlaceOf&) = delete;
-    InPlaceOf& operator=(const InPlaceOf&) = delete;
-    ~InPlaceOf() {
-        // A thread that stayed somebody else would do everything later as they.
-        if (!set_user(user_) || !set_group(group_) || !set_groups(own_)) std::abort();
-    }
-    [[nodiscard]] bool is_taken() const noexcept { return is_taken_; }
-
-private:
-    static std::vector<gid_t> own_groups() {
-        std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
-        groups.resize(static_cast<std::size_t>(std::max(::getgroups(static_cast<int>(groups.size()), groups.data()), 0)));
-        return groups;
-    }
-
-    std::vector<gid_t> own_;
-    uid_t user_;
-    gid_t group_;
-    bool is_taken_ = false;
-};
-
-}  // namespace
 
 Result<UnixCaller> unix_caller_of(int accepted) {
     ucred credentials{};

@@ -1,12 +1,15 @@
 // Who is calling, as the kernel saw it when the agent connected. Plain data; nothing here was said by the agent itself
-// except `purpose`.
+// except `purpose`; what `token` says, an identity provider has signed.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+
+#include "model/agent_token.h"
 
 namespace assent::model {
 
@@ -28,8 +31,9 @@ struct Agent {
     std::uint64_t capabilities = 0;           // permitted or effective on the host, one bit each
     std::uint64_t bounding_capabilities = 0;  // what setuid programs could give it, unless:
     bool has_no_new_privileges = false;
-    bool has_filter = false;          // of system calls (seccomp)
-    std::uint64_t start_time_ns = 0;  // since boot; with pid it names the process for ever
+    bool has_filter = false;                       // of system calls (seccomp)
+    std::uint64_t start_time_ns = 0;               // since boot; with pid it names the process for ever
+    std::shared_ptr<const AgentToken> token = {};  // bound to its cgroup; null: it has none, and needs none
 
     // What people call it: the run name, else the unit, else the cgroup path.
     [[nodiscard]] const std::string& name() const {

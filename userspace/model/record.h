@@ -33,6 +33,7 @@ inline constexpr std::string_view hold_decided = "hold.decided";
 inline constexpr std::string_view hold_ended = "hold.ended";  // used, expired, cancelled, revoked
 inline constexpr std::string_view run_started = "run.started";
 inline constexpr std::string_view run_refused = "run.refused";
+inline constexpr std::string_view agent_token = "agent.token";    // bound to a cgroup, changed, failed, expired
 inline constexpr std::string_view looked = "looked";              // a person searched, replayed, listed
 inline constexpr std::string_view administered = "administered";  // a person ended a session, reloaded policies
 }  // namespace record_type

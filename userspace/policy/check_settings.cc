@@ -53,6 +53,19 @@ bool is_governed(const AgentItem& item, const Settings& settings) {
     return has_unit || has_slice;
 }
 
+// A token of an issuer that is not asked could never be verified.
+std::string why_no_token(const AgentItem& item, const Settings& settings) {
+    if (!item.token) return {};
+    const auto* issuer = settings.identity.find(item.token->issuer);
+    if (issuer == nullptr)
+        return fmt::format("the issuer '{}' is not in 'identity' of {}", shown_text(item.token->issuer),
+                           settings.file.string());
+    if (issuer->audience.empty())
+        return fmt::format("the issuer '{}' issues no agents' tokens: 'identity' of {} gives it no 'audience'",
+                           shown_text(item.token->issuer), settings.file.string());
+    return {};
+}
+
 // The users who are in the group, by the host's own databases; its name may be unknown here.
 std::set<std::string> members_of(const std::string& group) {
     std::set<std::string> out;
@@ -108,6 +121,9 @@ std::vector<Diagnostic> check_content(const PolicyContent& content, const Settin
     std::vector<Diagnostic> out;
     for (const auto& [name, items] : content.agents) {
         for (const AgentItem& item : items) {
+            if (const auto why = why_no_token(item, settings); !why.empty())
+                Reporter(out, item.place.file)
+                    .mistake(item.place.at, fmt::format("agent '{}' can never match: {}", name, why));
             if (is_governed(item, settings)) continue;
             Reporter(out, item.place.file)
                 .mistake(item.place.at, fmt::format("agent '{}' is outside 'govern' of {}: add its unit or slice there, or "

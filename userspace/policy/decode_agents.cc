@@ -71,10 +71,10 @@ AgentItem decode_item(const YamlNode& node, Decoding& decoding) {
     decode_exe(map, item, report);
     decode_cgroup(map, item, report);
     decode_run(map, item, report);
-    map.unsupported("token", "an agent known by a token ('token')");
+    if (const YamlNode* token = map.optional("token")) item.token = decode_token(*token, report);
     map.finish();
     if (map.is_map() && node.members.empty())
-        report.mistake(node.at, "an item without keys would be every agent; say unit, slice, cgroup, exe or run");
+        report.mistake(node.at, "an item without keys would be every agent; say unit, slice, cgroup, exe, run or token");
     return item;
 }
 

@@ -16,6 +16,7 @@
 #include "policy/patterns.h"
 #include "policy/policy.h"
 #include "policy/reader.h"
+#include "policy/token_pattern.h"
 #include "policy/yaml_tree.h"
 #include "policy/zone.h"
 
@@ -90,6 +91,7 @@ struct AgentItem {
     std::optional<Glob> cgroup;  // a path from the mount, and everything below
     std::optional<Glob> run;
     std::optional<Names> runners;
+    std::optional<TokenPattern> token;
     std::string unit_text;
     std::string slice_text;
 };

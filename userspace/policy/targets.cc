@@ -60,7 +60,8 @@ bool is_one(const AgentItem& item, const model::Agent& agent) {
     if (item.cgroup && !is_in_cgroup(agent.cgroup_path, *item.cgroup)) return false;
     if (item.run && (agent.run_name.empty() || !item.run->matches(agent.run_name) || !may_run_as(item, agent.runner)))
         return false;
-    return item.unit || item.exe || item.slice || item.cgroup || item.run;
+    if (item.token && !item.token->matches(agent)) return false;
+    return item.unit || item.exe || item.slice || item.cgroup || item.run || item.token;
 }
 
 }  // namespace

@@ -28,6 +28,16 @@ private:
     ByteVector bytes_;
 };
 
+// For whom, and by whom: not until when, so that a token which was renewed is as good.
+void add_token(Framed& framed, const model::AgentToken* token) {
+    if (token == nullptr || token->issuer.empty()) {
+        framed.text("");
+        return;
+    }
+    framed.text(token->issuer).text(token->subject).number(token->actors.size());
+    for (const model::TokenActor& actor : token->actors) framed.text(actor.issuer).text(actor.subject);
+}
+
 std::string in_quotes(std::string_view text) {
     std::string out = "'";
     for (const char c : text) {
@@ -42,7 +52,8 @@ std::string in_quotes(std::string_view text) {
 Digest command_digest(const Place& place, const wire::CommandSeen& command, std::string_view text) {
     Framed framed;
     framed.text("assent command 1");
-    framed.text(place.agent->name()).number(place.agent->uid).text("");  // the token's subject, once there are tokens
+    framed.text(place.agent->name()).number(place.agent->uid);
+    add_token(framed, place.agent->token.get());
     framed.text(place.target).text(place.database).text(place.database_user);
     framed.text(place.catalog->current_user()).text(place.catalog->session_user());
     framed.number(place.catalog->search_path().size());

@@ -84,6 +84,7 @@ Judge::Judge(std::shared_ptr<Cache> cache, const Clock& clock) : cache_(std::mov
 void Judge::use(std::shared_ptr<const policy::Policy> policy, std::unique_ptr<const policy::Scope> scope) {
     if (scope_ != nullptr && !scope->analyses_like(*scope_)) ++analysis_generation_;
     transaction_saw_reload_ = scope_ != nullptr;
+    ++scope_count_;
     policy_ = std::move(policy);
     scope_ = std::move(scope);
     judged_.clear();
@@ -106,7 +107,7 @@ void Judge::transaction_ended() {
 }
 
 std::string Judge::stricter_now(const Judged& opened, std::string_view text) const {
-    if (opened.policy_revision == policy_->revision() && opened.verdict.is_cacheable) return {};
+    if (opened.scope_count == scope_count_ && opened.verdict.is_cacheable) return {};
     if (opened.analysis_generation != analysis_generation_)
         return "the policy has changed what is masked since it was opened; open it again";
     const model::Verdict again = scope_->judge({opened.analysis.effects, opened.analysis.functions, text, clock_.wall()});
@@ -117,7 +118,7 @@ std::string Judge::stricter_now(const Judged& opened, std::string_view text) con
                             again.enforced() == model::Decision::hold && again.approvals == opened.verdict.approvals);
     if (may_go_on && (again.is_observed || was_masked)) return {};
     if (may_go_on) return "the policy masks what was only observed when it was opened; open it again";
-    return "the policy has changed since it was opened: " + again.message;
+    return "the policy, or whom the agent acts for, has changed since it was opened: " + again.message;
 }
 
 std::string Judge::stricter_now(std::string_view name) const {
@@ -200,7 +201,7 @@ std::shared_ptr<const Judged> Judge::judge_effects(std::vector<model::Effect> ef
 
 void Judge::finish(Judged& judged, std::string_view text) const {
     sql::Analysis& analysis = judged.analysis;
-    judged.policy_revision = policy_->revision();
+    judged.scope_count = scope_count_;
     judged.analysis_generation = analysis_generation_;
     judged.verdict = scope_->judge({analysis.effects, analysis.functions, text, clock_.wall()});
     if (!analysis.mask_denial.empty() && judged.verdict.decision != model::Decision::deny) {

@@ -30,8 +30,8 @@ struct Judged {
     std::string record;           // JSON members of its record: verdict, effects, masks, policy
     bool is_plain_write = false;  // a ROLLBACK undoes all of it
     bool has_transaction_step = false;
-    bool uses_cursors = false;  // depends on which cursors are open: never kept
-    std::uint64_t policy_revision = 0;
+    bool uses_cursors = false;      // depends on which cursors are open: never kept
+    std::uint64_t scope_count = 0;  // of the Judge, when it was judged
     std::uint64_t analysis_generation = 0;
 };
 
@@ -88,6 +88,7 @@ private:
     Moment learned_at_{};
     bool transaction_changed_names_ = false;
     bool transaction_saw_reload_ = false;
+    std::uint64_t scope_count_ = 0;          // scopes that were used: of each policy, and of each token of the agent
     std::uint64_t analysis_generation_ = 0;  // counts reloads that changed masks or harmless functions
     Statements statements_;
     std::unordered_map<const void*, std::shared_ptr<const Judged>> judged_;  // by key_of(); each Judged keeps its key alive

@@ -22,6 +22,26 @@ void Recorder::tell(std::string_view type, std::string_view members, std::span<c
     kept_.add({type, session_, members, bodies, false}, clock_.wall(), kept_.count() < limits::records_kept_with_bodies);
 }
 
+std::string token_json(const model::AgentToken& token) {
+    std::string out = "{";
+    JsonWriter writer(out);
+    if (!token.issuer.empty()) writer.member("issuer", token.issuer).member("sub", token.subject);
+    std::string actors;
+    for (const auto& actor : token.actors) {
+        actors += actors.empty() ? "{" : ",{";
+        JsonWriter one(actors);
+        if (!actor.issuer.empty()) one.member("iss", actor.issuer);
+        one.member("sub", actor.subject);
+        actors.push_back('}');
+    }
+    if (!actors.empty()) writer.raw("act", "[" + actors + "]");
+    if (token.expires != WallTime{}) writer.member("expires", to_rfc3339(token.expires));
+    if (!token.failure.empty()) writer.member("failure", token.failure);
+    if (token.is_pending) writer.member("pending", true);
+    out.push_back('}');
+    return out;
+}
+
 std::string agent_json(const model::Agent& agent, const std::vector<std::string>& sets) {
     std::string out = "{";
     JsonWriter writer(out);
@@ -35,6 +55,7 @@ std::string agent_json(const model::Agent& agent, const std::vector<std::string>
     writer.member("pid", agent.pid).member("uid", agent.uid);
     if (agent.login_uid.has_value()) writer.member("login_uid", *agent.login_uid);
     writer.member("exe", agent.exe).member("comm", agent.comm).member("start_time_ns", agent.start_time_ns);
+    if (agent.token != nullptr) writer.raw("token", token_json(*agent.token));
     if (agent.network != 0) writer.member("network", agent.network);
     out.push_back('}');
     return out;

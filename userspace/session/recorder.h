@@ -45,6 +45,8 @@ private:
 };
 
 // {"name":…, "cgroup":…} as FORMAT.md has it.
+// What was verified of a token, for records; never the token itself.
+[[nodiscard]] std::string token_json(const model::AgentToken& token);
 [[nodiscard]] std::string agent_json(const model::Agent& agent, const std::vector<std::string>& sets);
 
 }  // namespace assent::session

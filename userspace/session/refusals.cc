@@ -71,6 +71,14 @@ wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict) {
     return out;
 }
 
+wire::Refusal denied_by_token(std::string_view why, std::string_view renewal) {
+    wire::Refusal out;
+    out.message = fmt::format("assent denied this command: {}", why);
+    out.detail = "cause=token rule=none retry=after-login";
+    out.hint = fmt::format("{} Then send it again. 'assent whoami' shows the token that assent knows of.", renewal);
+    return out;
+}
+
 wire::Refusal denied_by_records() {
     wire::Refusal out;
     out.message = "assent denied this command: it cannot be recorded at the moment";

@@ -23,6 +23,8 @@ namespace assent::session {
 [[nodiscard]] wire::Refusal still_waiting(const model::HoldStatus& status, const model::Verdict& verdict);
 // The hold could not be opened (too many, or the store failed). retry=later.
 [[nodiscard]] wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict);
+// The agent's token has expired, or could not be verified. retry=after-login.
+[[nodiscard]] wire::Refusal denied_by_token(std::string_view why, std::string_view renewal);
 // Records cannot be written. retry=later.
 [[nodiscard]] wire::Refusal denied_by_records();
 // No target of the policy has this address. retry=never.

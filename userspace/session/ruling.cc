@@ -69,6 +69,10 @@ bool changes_lexing(const sql::Analysis& analysis) {
 wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
     if (is_over_) return refuse(command, ended("assent", ""));
     if (command.kind == CommandKind::execute) return rule_execute(command);
+    if (command.kind == CommandKind::startup && flow_.agent.token != nullptr && flow_.agent.token->is_pending) {
+        is_waiting_for_token_ = true;
+        return action(Action::wait);
+    }
     if (!pending_.has_value() || pending_->id != command.id) {
         pending_.emplace();
         pending_->id = command.id;
@@ -129,12 +133,19 @@ void SessionImpl::overrule_startup(Judged& judged) {
     } else if (!flow_.credential_failure.empty()) {
         pending_->refusal = no_credential(flow_.target->name, flow_.target->credential);
         message = "the target's credential cannot be read";
+    } else if (std::string why = why_no_token(); !why.empty()) {
+        pending_->refusal = denied_by_token(why, flow_.agent.token->renewal);
+        message = std::move(why);
     } else if (flow_.target.has_value() && !flow_.target->databases.empty() &&
                std::ranges::find(flow_.target->databases, database_) == flow_.target->databases.end()) {
         message = fmt::format("target '{}' has no database '{}'", flow_.target->name, database_);
     } else {
         return;
     }
+    overrule(judged, decision, message);
+}
+
+void SessionImpl::overrule(Judged& judged, model::Decision decision, const std::string& message) const {
     judged.verdict.decision = decision;
     judged.verdict.is_observed = false;
     judged.verdict.message = message;
@@ -210,6 +221,12 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
             return ask(std::move(*question));
         }
     }
+    if (auto refusal = token_refusal(command)) {
+        auto overruled = std::make_shared<Judged>(*pending_->judged);
+        overrule(*overruled, model::Decision::deny, why_no_token());
+        pending_->judged = std::move(overruled);
+        pending_->refusal = std::move(refusal);
+    }
     return decide(command);
 }
 
@@ -261,6 +278,10 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
 wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
     Pending& pending = *pending_;
     const std::shared_ptr<const Judged> judged = pending.judged;
+    if (auto refusal = pending.stage == Pending::Stage::holding ? token_refusal(command) : std::nullopt) {
+        leave_hold(false);
+        return refuse(command, std::move(*refusal));
+    }
     if (!pending.hold_error.empty()) return refuse(command, cannot_hold(pending.hold_error, judged->verdict));
     if (pending.stage == Pending::Stage::using_hold) {
         if (!pending.hold_was_free.has_value()) return action(Action::wait);
@@ -462,6 +483,7 @@ wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal
 }
 
 wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
+    if (auto refusal = token_refusal(command)) return refuse(command, std::move(*refusal));
     const Running* running = running_.find(command.id);
     const bool is_bound_here = running != nullptr && running->judged != nullptr && !running->is_refused;
     // A portal that was opened under an older policy: the more restrictive of the two verdicts wins.

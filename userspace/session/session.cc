@@ -49,11 +49,12 @@ SessionImpl::SessionImpl(Flow flow, std::shared_ptr<const policy::Policy> policy
     : flow_(std::move(flow)),
       ports_(ports),
       policy_(std::move(policy)),
-      agent_sets_(policy_->agents_matching(flow_.agent)),
       recorder_(ports.records(), flow_.id, ports.clock()),
       judge_(cache, ports.clock()),
       scratch_(std::move(cache)),
-      opened_(ports.clock().now()) {}
+      opened_(ports.clock().now()) {
+    agent_sets_ = sets_of_agent();
+}
 
 void SessionImpl::open() {
     std::string members;
@@ -155,7 +156,7 @@ void SessionImpl::hold_used(bool was_free) {
 
 void SessionImpl::policy_changed(std::shared_ptr<const policy::Policy> policy) {
     policy_ = std::move(policy);
-    agent_sets_ = policy_->agents_matching(flow_.agent);
+    agent_sets_ = sets_of_agent();
     if (judge_.is_ready()) make_scope(database_);
 }
 
@@ -185,6 +186,7 @@ void SessionImpl::tick() {
     }
     if (pending_.has_value() && pending_->stage == Pending::Stage::holding && now >= pending_->wait_until)
         adapter_->proceed();
+    if (!is_over_ && is_relayed(flow_)) end_relay_without_token();
     if (!is_over_) set_wake();
 }
 
@@ -227,6 +229,7 @@ void SessionImpl::set_wake() {
     Moment next = Moment::max();
     if (!is_authenticated_) next = opened_ + limits::startup_timeout;
     if (is_detecting_) next = opened_ + limits::first_bytes_timeout;
+    if (is_relayed(flow_)) next = std::min(next, token_expiry());
     if (pending_.has_value() && pending_->stage == Pending::Stage::holding) next = std::min(next, pending_->wait_until);
     ports_.wake_at(next);
 }

@@ -59,6 +59,8 @@ public:
     virtual void hold_failed(std::string_view why) = 0;
     virtual void hold_used(bool was_free) = 0;
     virtual void policy_changed(std::shared_ptr<const policy::Policy> policy) = 0;
+    // Another token is bound to the agent's cgroup, or what was known of it has changed.
+    virtual void token_changed(std::shared_ptr<const model::AgentToken> token) = 0;
     // The agent cancels what this session runs. True: that was a held command, which is taken back.
     [[nodiscard]] virtual bool cancel_requested() = 0;
     virtual void tick() = 0;

@@ -54,6 +54,7 @@ public:
     void hold_failed(std::string_view why) override;
     void hold_used(bool was_free) override;
     void policy_changed(std::shared_ptr<const policy::Policy> policy) override;
+    void token_changed(std::shared_ptr<const model::AgentToken> token) override;
     bool cancel_requested() override;
     void tick() override;
     void end(std::string_view by, std::string_view reason) override;
@@ -86,6 +87,8 @@ private:
     wire::Ruling rule_startup(const wire::CommandSeen& command);
     // What the settings and the target say of a start-up, whatever the rules do.
     void overrule_startup(Judged& judged);
+    // In place of what the rules say.
+    void overrule(Judged& judged, model::Decision decision, const std::string& message) const;
     wire::Ruling rule_execute(const wire::CommandSeen& command);
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
     wire::Ruling rule_held(const wire::CommandSeen& command);
@@ -114,6 +117,16 @@ private:
     [[nodiscard]] std::string_view shown_text_of(const wire::CommandSeen& command) const;
     void make_scope(std::string_view database);
     [[nodiscard]] Place place() const;
+
+    // token.cc
+    // Empty: its token is good, or it needs none; else why not.
+    [[nodiscard]] std::string why_no_token() const;
+    // The same as a refusal, but for what may still be finished.
+    [[nodiscard]] std::optional<wire::Refusal> token_refusal(const wire::CommandSeen& command) const;
+    [[nodiscard]] std::vector<std::string> sets_of_agent() const;
+    void end_relay_without_token();
+    // When the token expires; never, without one.
+    [[nodiscard]] Moment token_expiry() const;
 
     // outcomes.cc
     void settle(const Running& running, const wire::Outcome& outcome);
@@ -151,6 +164,7 @@ private:
 
     bool is_authenticated_ = false;
     bool is_detecting_ = false;  // waits for the agent's first bytes, to refuse it in its own protocol
+    bool is_waiting_for_token_ = false;
     bool is_draining_ = false;
     bool is_over_ = false;
     Moment opened_{};

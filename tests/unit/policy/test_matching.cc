@@ -1,6 +1,7 @@
 // Globs, zones, agents, targets, masks, and that the order of rules and files never matters.
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <random>
 
@@ -115,6 +116,51 @@ TEST(Verdict, IsCacheableUnlessTimeMatters) {
     const auto policy = policy_of(world + rules);
     EXPECT_TRUE(judge(*policy, {{effect(Operation::read, {"public.a"})}}).is_cacheable);
     EXPECT_FALSE(judge(*policy, {{effect(Operation::read, {"public.a"})}}, {"other"}).is_cacheable);
+}
+
+TEST(Agents, AreKnownByTheirTokens) {
+    const auto policy = policy_of(R"(version: 1
+agents:
+  for-ana: [{token: {issuer: "https://idp", claims: {sub: ana, groups: [bots, nightly]}}}]
+  deep: [{token: {issuer: "https://idp", claims: {realm: {roles: dba}, admin: true}}}]
+  both: [{unit: "bot@*.service", token: {issuer: "https://idp", claims: {sub: ana}}}]
+)");
+    const auto sets = [&](const std::function<void(model::AgentToken&)>& change, const std::string& unit = "") {
+        auto token = std::make_shared<model::AgentToken>();
+        token->issuer = "https://idp";
+        token->claims = {{{"sub"}, {"ana"}},
+                         {{"groups"}, {"nightly", "bots", "more"}},
+                         {{"realm", "roles"}, {"dba"}},
+                         {{"admin"}, {"true"}}};
+        change(*token);
+        model::Agent agent;
+        agent.unit = unit;
+        agent.token = token;
+        return policy->agents_matching(agent);
+    };
+    using Sets = std::vector<std::string>;
+    EXPECT_EQ(sets([](auto&) {}), (Sets{"deep", "for-ana"}));
+    EXPECT_EQ(sets([](auto&) {}, "bot@1.service"), (Sets{"both", "deep", "for-ana"}));
+    EXPECT_EQ(sets([](auto& token) { token.issuer = "https://other"; }, "bot@1.service"), Sets());
+    EXPECT_EQ(sets([](auto& token) { token.failure = "expired"; }), Sets());
+    EXPECT_EQ(sets([](auto& token) { token.is_pending = true; }), Sets());
+    EXPECT_EQ(sets([](auto& token) { token.claims[0].values = {"bob"}; }), (Sets{"deep"}));
+    EXPECT_EQ(sets([](auto& token) { token.claims[1].values = {"bots"}; }), (Sets{"deep"}))
+        << "all that is wanted must be there";
+    EXPECT_EQ(sets([](auto& token) { token.claims.pop_back(); }), (Sets{"for-ana"}));
+    EXPECT_EQ(sets([](auto& token) { token.claims[2].path = {"realm.roles"}; }), (Sets{"for-ana"}));
+    EXPECT_EQ(policy->agents_matching(model::Agent{}), Sets());
+}
+
+TEST(Agents, WithTokensOfIssuersThatNobodyAsksCanNeverMatch) {
+    const auto policy = policy_of("agents: {bot: [{token: {issuer: \"https://idp\", claims: {sub: ana}}}]}\n");
+    Settings settings;
+    EXPECT_NE(all_mistakes(policy->check_against(settings)).find("'https://idp' is not in 'identity'"), std::string::npos);
+    settings.identity.issuers.push_back(
+        {.issuer = "https://idp", .audience = {}, .ca = {}, .reviewers = {}, .agents_login = {}});
+    EXPECT_NE(all_mistakes(policy->check_against(settings)).find("no 'audience'"), std::string::npos);
+    settings.identity.issuers.front().audience = "assent";
+    EXPECT_EQ(all_mistakes(policy->check_against(settings)), "");
 }
 
 model::Agent agent_of(const std::string& unit, const std::string& path, const std::string& exe = "/usr/bin/psql") {

@@ -66,10 +66,20 @@ const std::vector<Mistake> every_mistake = {
     {"AgentNoItems", "agents: {bot: []}\n",
      "p.yaml:1:15: agent 'bot' has no items, so it can never match\n"},
     {"AgentEmptyItem", "agents: {bot: [{}]}\n",
-     "p.yaml:1:16: an item without keys would be every agent; say unit, slice, cgroup, exe or run\n"},
-    {"AgentToken", "agents:\n"
+     "p.yaml:1:16: an item without keys would be every agent; say unit, slice, cgroup, exe, run or token\n"},
+    {"AgentTokenWithoutClaims", "agents:\n"
      "  bot: [{token: {issuer: https://idp.example.com}}]\n",
-     "p.yaml:2:10: an agent known by a token ('token') is not yet supported\n"},
+     "p.yaml:2:17: 'token' needs 'claims'\n"},
+    {"AgentTokenOfEverybody", "agents:\n"
+     "  bot: [{token: {issuer: https://idp.example.com, claims: {}}}]\n",
+     "p.yaml:2:59: 'claims' without any would be every agent of the issuer; say 'sub' at least\n"},
+    {"AgentTokenUnknownKey", "agents:\n"
+     "  bot: [{token: {issuers: https://idp.example.com, claims: {sub: a}}}]\n",
+     "p.yaml:2:17: 'token' needs 'issuer'\n"
+     "p.yaml:2:18: unknown key 'issuers'; did you mean 'issuer'?\n"},
+    {"AgentTokenEmptyList", "agents:\n"
+     "  bot: [{token: {issuer: https://idp.example.com, claims: {groups: []}}}]\n",
+     "p.yaml:2:68: the claim 'groups' is an empty list, which can never match\n"},
     {"AgentAny", "agents: {any: [{unit: a.service}]}\n",
      "p.yaml:1:10: an agent set cannot be called 'any', which means everything\n"},
     {"AgentName", R"(agents: {"a b": [{unit: a.service}]})" "\n",

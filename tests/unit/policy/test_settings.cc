@@ -167,7 +167,66 @@ TEST_F(SettingsFile, MistakesHaveTheirPlace) {
 
 TEST_F(SettingsFile, WhatWouldBeMissingSilentlyIsRefused) {
     EXPECT_EQ(mistakes("console: {listen: \"127.0.0.1:7443\"}\n"), "1:1: the console ('console') is not yet supported\n");
-    EXPECT_EQ(mistakes("identity: {issuers: []}\n"), "1:1: identity by tokens ('identity') is not yet supported\n");
+}
+
+TEST_F(SettingsFile, IdentityProviders) {
+    const auto settings = load(R"(version: 1
+identity:
+  clock_skew: 5s
+  at_expiry: finish-transactions
+  local_reviewers: allow
+  issuers:
+    - issuer: https://idp.example.com
+      audience: assent
+      ca: /etc/assent/idp.pem
+      agents_login: {client_id: agents, scopes: [run], resource: "https://assent.example"}
+      reviewers:
+        client_id: console
+        client_secret: {file: /etc/assent/secrets/console}
+        name_claim: preferred_username
+        groups_claim: [realm_access, roles]
+        scopes: [openid, roles]
+    - {issuer: "http://127.0.0.1:9000", audience: local}
+  units: [{unit: "agent-*.service", file: "/run/credentials/{unit}/token"}]
+)");
+    ASSERT_TRUE(settings.has_value()) << settings.error().front().to_text();
+    const auto& identity = settings->identity;
+    EXPECT_EQ(identity.clock_skew, std::chrono::seconds(5));
+    EXPECT_TRUE(identity.finishes_transactions && identity.has_local_reviewers && identity.has_reviewers());
+    ASSERT_EQ(identity.issuers.size(), 2U);
+    const auto* issuer = identity.find("https://idp.example.com");
+    ASSERT_NE(issuer, nullptr);
+    EXPECT_EQ(issuer->audience, "assent");
+    EXPECT_EQ(issuer->agents_login->resource, "https://assent.example");
+    EXPECT_EQ(issuer->reviewers->client_secret, "/etc/assent/secrets/console");
+    EXPECT_EQ(issuer->reviewers->groups_claim, (std::vector<std::string>{"realm_access", "roles"}));
+    EXPECT_FALSE(identity.issuers[1].reviewers.has_value());
+    EXPECT_EQ(identity.units.front().file, "/run/credentials/{unit}/token");
+    EXPECT_EQ(identity.find("https://other.example"), nullptr);
+}
+
+TEST_F(SettingsFile, IdentityProvidersThatCannotBe) {
+    const auto of_issuer = [&](const std::string& members) {
+        return mistakes("identity: {issuers: [{" + members + "}]}\n");
+    };
+    const std::string name = "issuer: \"https://a.example\", ";
+    EXPECT_EQ(mistakes("identity: {issuers: []}\n"), "1:21: 'issuers' has to be a list with at least one item\n");
+    EXPECT_EQ(mistakes("identity: {}\n"), "1:11: 'identity' needs 'issuers'\n");
+    EXPECT_NE(of_issuer("issuer: \"http://a.example\", audience: x").find("is not the https URL"), std::string::npos);
+    EXPECT_NE(of_issuer("issuer: a.example, audience: x").find("is not the https URL"), std::string::npos);
+    EXPECT_NE(of_issuer("issuer: \"https://a.example\"").find("for agents ('audience'), for people"), std::string::npos);
+    EXPECT_NE(of_issuer(name + "audience: x, reviewers: {client_id: x}").find("ID tokens would be agents'"),
+              std::string::npos);
+    EXPECT_NE(of_issuer(name + "reviewers: {client: x}").find("did you mean 'client_id'?"), std::string::npos);
+    EXPECT_NE(of_issuer(name + "reviewers: {client_id: x, scopes: [email]}").find("lacks 'openid'"), std::string::npos);
+    EXPECT_NE(of_issuer(name + "reviewers: {client_id: x}, agents_login: {client_id: y}").find("needs an 'audience'"),
+              std::string::npos);
+    EXPECT_NE(of_issuer(name + "audience: x}, {" + name + "audience: y").find("stands twice"), std::string::npos);
+    const std::string good = "identity: {issuers: [{" + name + "audience: x}], ";
+    EXPECT_NE(mistakes(good + "clock_skew: 1h}\n").find("five minutes at most"), std::string::npos);
+    EXPECT_NE(mistakes(good + "at_expiry: pass}\n").find("'at_expiry'"), std::string::npos);
+    EXPECT_NE(mistakes(good + "local_reviewers: allow}\n").find("no issuer has 'reviewers'"), std::string::npos);
+    EXPECT_NE(mistakes(good + "units: [{unit: a.service, file: token}]}\n").find("'file'"), std::string::npos);
 }
 
 TEST_F(SettingsFile, ThatIsNotThereIsAMistakeToo) {

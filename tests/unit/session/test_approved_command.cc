@@ -51,6 +51,21 @@ TEST(CommandDigest, ChangesWithEverythingElse) {
     };
     differs("agent", [](Case& c) { c.agent.run_name = "weekly"; });
     differs("uid", [](Case& c) { c.agent.uid = 1001; });
+    const auto with_token = [](const char* issuer, const char* subject, std::vector<model::TokenActor> actors) {
+        return [=](Case& c) {
+            auto token = std::make_shared<model::AgentToken>();
+            token->issuer = issuer;
+            token->subject = subject;
+            token->actors = actors;
+            c.agent.token = token;
+        };
+    };
+    differs("token", with_token("https://idp", "ana", {}));
+    differs("subject", with_token("https://idp", "bob", {}));
+    differs("issuer", with_token("https://other", "ana", {}));
+    differs("actor", with_token("https://idp", "ana", {{"", "bot"}}));
+    differs("actor's issuer", with_token("https://idp", "ana", {{"https://ci", "bot"}}));
+    differs("two actors", with_token("https://idp", "ana", {{"", "bot"}, {"", "runner"}}));
     differs("target", [](Case& c) { c.target = "db2"; });
     differs("database", [](Case& c) { c.database = "shop2"; });
     differs("user", [](Case& c) { c.user = "admin"; });
