@@ -9,12 +9,12 @@
 #endif
 
 #ifndef ASSENT_ABI_VERSION
-#define ASSENT_ABI_VERSION 5
+#define ASSENT_ABI_VERSION 6
 #endif
 // Of every layout and meaning but assent_config's. Programs of another version with the same state go on with the maps that
 // are pinned, so that connections on their way arrive. Above ASSENT_PORTS_MAXIMUM, which version 4 had in its place.
 #ifndef ASSENT_STATE_VERSION
-#define ASSENT_STATE_VERSION 105
+#define ASSENT_STATE_VERSION 106
 #endif
 #define ASSENT_PORT_LIMIT 1024  // the proxy's ports are below: only root can take them
 #define ASSENT_PORTS_MAXIMUM 16
@@ -24,6 +24,8 @@
 #define ASSENT_CGROUP_DEPTH 32      // a governed cgroup is less deep; what is below it may be deeper by as much
 #define ASSENT_UNIX_NAME 108        // bytes of a unix socket's name at most
 #define ASSENT_DNS_SLOTS 4          // resolvers that one socket can wait for at a time
+#define ASSENT_EVENTS_AT_ONCE 256   // of one cgroup, and as many again each second: a twentieth of what the ring holds
+#define ASSENT_VOICES 1024          // cgroups whose telling is counted
 #define ASSENT_HEARTBEAT_SECONDS 4  // a daemon that wrote nothing to `heartbeat` for so long is dead
 
 // The only element of the array map `config`. A missing or zero configuration refuses everything.
@@ -152,6 +154,14 @@ struct assent_quiet_key {
     __u32 kind;
     __u16 port;
     __u16 protocol;
+};
+
+// Of one cgroup: how many events it may still tell.
+struct assent_voice {
+    __u64 filled_ns;  // when `left` was filled up for the last time
+    __u64 cut;        // events that were not told, since the cgroup was first heard
+    __u32 left;
+    __u32 padding;
 };
 
 // The only element of the array map `guard`: what the programs of the security module go by. All zero: they let everything

@@ -127,8 +127,31 @@ static __always_inline bool is_told_already(const struct assent_event* event) {
     return false;
 }
 
+// The cgroup has told as much as it may. Asking for a network is never cut: it is held back by itself.
+static __always_inline bool is_cut(const struct assent_event* event) {
+    if (event->kind == ASSENT_ASKS_FOR_NETWORK) return false;
+    __u64 cgroup_id = event->who.cgroup_id;
+    __u64 now = bpf_ktime_get_ns();
+    struct assent_voice* voice = bpf_map_lookup_elem(&voices, &cgroup_id);
+    if (!voice) {
+        struct assent_voice first = {.filled_ns = now, .left = ASSENT_EVENTS_AT_ONCE - 1};
+        bpf_map_update_elem(&voices, &cgroup_id, &first, BPF_ANY);
+        return false;
+    }
+    if (now - voice->filled_ns >= 1000000000ULL) {
+        voice->filled_ns = now;
+        voice->left = ASSENT_EVENTS_AT_ONCE;
+    }
+    if (voice->left == 0) {
+        __sync_fetch_and_add(&voice->cut, 1);
+        return true;
+    }
+    --voice->left;  // of two at once one may go uncounted
+    return false;
+}
+
 static __always_inline void tell(struct assent_event* event) {
-    if (is_told_already(event)) return;
+    if (is_told_already(event) || is_cut(event)) return;
     if (bpf_ringbuf_output(&events, event, sizeof(*event), 0) != 0) count_lost();
 }
 

@@ -107,6 +107,14 @@ struct {
     __type(value, __u64);
 } quiet __weak SEC(".maps");
 
+// How much each cgroup has told lately: what one agent tries, however often, leaves room for what others try.
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, ASSENT_VOICES);
+    __type(key, __u64);
+    __type(value, struct assent_voice);
+} voices __weak SEC(".maps");
+
 // Cgroups that are governed, themselves and what is below them; for the programs of the security module.
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -50,7 +50,7 @@ static __noinline int tell_unix(struct assent_unix_name* name, __u32 socket_type
     event.kind = kind;
     event.family = AF_UNIX;
     event.socket_type = socket_type;
-    if (is_told_already(&event)) return 0;
+    if (is_told_already(&event) || is_cut(&event)) return 0;
     struct assent_unix_event* out = bpf_ringbuf_reserve(&events, sizeof(*out), 0);
     if (!out) {
         count_lost();

@@ -25,6 +25,7 @@ assent_package(seccomp libseccomp)
 assent_package(systemd_library libsystemd)
 assent_package(cap-ng libcap-ng)
 assent_package(httplib cpp-httplib)
+assent_package(curl libcurl)
 
 # NAME becomes an imported target of a library that is found by its file: libpg_query has no pkg-config file in Debian, and that of re2
 # in Debian 13 requires so many parts of abseil, each of which requires others, that pkg-config needs minutes for it.

@@ -28,14 +28,15 @@ _assent() {
         --config | --token-file | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --issuer | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid) return ;;
+        --name | --purpose | --issuer | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid | --days) return ;;
+        --scope) mapfile -t COMPREPLY < <(compgen -W 'holds records policy status end' -- "$current"); return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
     esac
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run login logout whoami holds approve deny sessions replay search verify status doctor policy govern end upgrade detach --version $common" ;;
+        '') words="run login logout whoami holds approve deny sessions replay search verify status doctor policy govern end token upgrade detach --version $common" ;;
         run) words='--name --user --purpose --token-file --config --help --' ;;
         login) words="--issuer --token-file $common" ;;
         holds)
@@ -53,6 +54,12 @@ _assent() {
         upgrade) words="--drain $common" ;;
         govern) words="--unit --cgroup --pid --oci-hook $common" ;;
         detach) words="--reason $common" ;;
+        token)
+            case $sub in
+                create) words="--scope --days $common" ;;
+                list | revoke) words=$common ;;
+                *) words="create list revoke $common" ;;
+            esac ;;
         policy)
             case $sub in
                 check) words="--with-settings --policy $common"; [[ $current == -* ]] || compopt -o dirnames ;;

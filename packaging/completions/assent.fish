@@ -30,6 +30,7 @@ complete -c assent -n __fish_use_subcommand -a doctor -d 'What agents on this ho
 complete -c assent -n __fish_use_subcommand -a policy -d 'Check, test, explain and reload policies'
 complete -c assent -n __fish_use_subcommand -a govern -d 'Have a cgroup governed now'
 complete -c assent -n __fish_use_subcommand -a end -d 'End a session now'
+complete -c assent -n __fish_use_subcommand -a token -d 'Tokens by which programs use the API'
 complete -c assent -n __fish_use_subcommand -a upgrade -d 'Let the installed assentd take over'
 complete -c assent -n __fish_use_subcommand -a detach -d 'End all governing of this host'
 
@@ -77,3 +78,7 @@ complete -c assent -n '__fish_seen_subcommand_from explain' -l sql -x -d 'The te
 complete -c assent -n '__fish_seen_subcommand_from explain' -l sql-file -r -F -d 'A file with the text'
 complete -c assent -n '__fish_seen_subcommand_from explain' -l catalog -r -F -d 'Relations and columns'
 complete -c assent -n '__fish_seen_subcommand_from explain' -l at -x -d 'Judge as at this time'
+
+complete -c assent -n "__fish_seen_subcommand_from token; and not __fish_seen_subcommand_from create list revoke" -a 'create list revoke'
+complete -c assent -n '__fish_seen_subcommand_from create' -l scope -x -a 'holds records policy status end' -d 'What it may do'
+complete -c assent -n '__fish_seen_subcommand_from create' -l days -x -d 'For how many days'

@@ -61,7 +61,9 @@ class Attempts(harness.EndToEnd):
         """, name="nightly-flood")
         shown = throwaway.wait_until(lambda: (self.attempts("nightly-flood") or {"count": 0})["count"] >= FLOOD and self.attempts("nightly-flood"),
                                      20, "all of them are counted")
-        self.assertEqual(shown["kinds"]["send"], FLOOD)
+        # The kernel tells a part of a flood and counts the rest, so that there is room for what others try.
+        self.assertEqual(shown["kinds"]["send"] + shown["kinds"]["untold"], FLOOD)
+        self.assertGreaterEqual(shown["kinds"]["send"], 200)
         self.assertLessEqual(shown["recorded"], 3 * LIMIT)
         self.assertLessEqual(len(self.found("198.51.")), 3 * LIMIT)
         throwaway.wait_until(lambda: self.left_out("nightly-flood") == FLOOD - self.attempts("nightly-flood")["recorded"], 30,

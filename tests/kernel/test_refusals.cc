@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "kernel/cgroup.h"
+#include "kernel/outside.h"
 #include "kernel/playground.h"
 #include "kernel/probe.h"
 
@@ -53,24 +56,6 @@ protected:
 
     Playground place;
     std::unique_ptr<kernel::Redirect> redirect;
-};
-
-// A UDP socket outside that must stay empty.
-struct Outside {
-    Outside() : socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-        socklen_t size = 0;
-        auto storage = address_of("127.0.0.1", 0, size);
-        auto* address = reinterpret_cast<sockaddr*>(&storage);
-        EXPECT_EQ(::bind(socket.get(), address, size), 0);
-        EXPECT_EQ(::getsockname(socket.get(), address, &size), 0);
-        port = ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
-    }
-    [[nodiscard]] bool has_received() const {
-        char byte = 0;
-        return ::recv(socket.get(), &byte, 1, 0) >= 0;
-    }
-    Fd socket;
-    std::uint16_t port = 0;
 };
 
 TEST_F(Refusing, every_socket_of_inet_that_is_not_plain_tcp_or_udp) {
@@ -235,6 +220,35 @@ TEST_F(Refusing, stays_when_an_agent_makes_cgroups_and_namespaces_of_its_own) {
               }),
               "ENETUNREACH");
     EXPECT_FALSE(outside.has_received());
+}
+
+TEST_F(Refusing, a_flood_of_one_agent_leaves_room_for_what_another_tries) {
+    const auto quiet = place.governed() / "quiet";
+    ASSERT_TRUE(std::filesystem::create_directory(quiet));
+    constexpr std::uint64_t tries = 9000;  // more than the ring holds, while nobody reads it
+    EXPECT_EQ(governed([] {
+                  for (std::uint16_t i = 0; i < tries; ++i) {
+                      const auto answer = send_datagram("127.0.0.1", static_cast<std::uint16_t>(20'000 + i), false);
+                      if (answer != "EPERM") return answer;
+                  }
+                  return std::string("all refused");
+              }),
+              "all refused");
+    EXPECT_EQ(inside(quiet, [] { return send_datagram("127.0.0.1", 443, false); }), "EPERM");
+
+    std::map<std::uint64_t, std::uint64_t> told;
+    for (auto some = events(); !some.empty(); some = events())
+        for (const auto& event : some) ++told[event.agent.cgroup_id];
+    const auto flooding = *kernel::cgroup_id_of(place.governed());
+    EXPECT_GE(told[*kernel::cgroup_id_of(quiet)], 1U);
+    EXPECT_GE(told[flooding], 200U);
+    EXPECT_EQ(redirect->lost_events(), 0U);
+    const auto cut = redirect->take_cut_events();
+    ASSERT_EQ(cut.size(), 1U);
+    EXPECT_EQ(cut[0].cgroup_id, flooding);
+    EXPECT_GE(told[flooding] + cut[0].count, tries) << "each is counted";
+    EXPECT_TRUE(redirect->take_cut_events().empty());
+    ASSERT_TRUE(std::filesystem::remove(quiet));
 }
 
 TEST(Doctor, proves_that_what_is_promised_holds_here) {

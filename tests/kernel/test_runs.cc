@@ -1,13 +1,18 @@
 // `assent run`: where its command goes, as whom, and what it can still do.
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstddef>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -256,6 +261,26 @@ TEST(Confining, leaves_no_way_round_the_filter) {
               }),
               "");
 #endif
+}
+
+// As in a container whose filter of system calls knows nothing of Landlock.
+void forbid_landlock() {
+    std::array<sock_filter, 4> code{sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+                                    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_landlock_create_ruleset},
+                                    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+                                    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+    const sock_fprog program{code.size(), code.data()};
+    EXPECT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    EXPECT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(Confining, goes_on_without_landlock_where_it_is_forbidden) {
+    const auto said = inside({}, [] {
+        forbid_landlock();
+        const auto done = kernel::separate_from_others();
+        return !done ? done.error().message : *done ? std::string("separated") : std::string("not separated");
+    });
+    EXPECT_EQ(said, "not separated");
 }
 
 TEST(Confining, closes_what_was_open_before) {

@@ -12,11 +12,17 @@ BUILD, SOURCE = Path(os.environ["ASSENT_BUILD"]), Path(os.environ["ASSENT_SOURCE
 EXPECTED = [
     "bin/assent",
     "sbin/assentd",
+    "sbin/assent-console",
+    "sbin/assent-notify",
+    "lib/systemd/system/assent-console.service",
+    "lib/systemd/system/assent-notify.service",
     "lib/systemd/system/assentd.service",
     "lib/sysusers.d/assent.conf",
     "lib/tmpfiles.d/assent.conf",
     "share/man/man1/assent.1",
     "share/man/man8/assentd.8",
+    "share/man/man8/assent-console.8",
+    "share/man/man8/assent-notify.8",
     "share/bash-completion/completions/assent",
     "share/doc/assent/README.md",
     "share/doc/assent/LICENSE",
@@ -56,7 +62,7 @@ class Installed(unittest.TestCase):
         self.assertEqual({path.relative_to(installed) for path in installed.rglob("*.yaml")}, samples)
 
     def test_the_programs_run_from_there(self):
-        for program in ("bin/assent", "sbin/assentd"):
+        for program in ("bin/assent", "sbin/assentd", "sbin/assent-console", "sbin/assent-notify"):
             done = subprocess.run([self.prefix / program, "--help"], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("--config", done.stdout)

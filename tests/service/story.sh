@@ -68,6 +68,13 @@ expect 0 '' systemctl reload assentd
 for _ in $(seq 50); do assent status | grep -q 'revision 2' && break; sleep 0.1; done
 expect 1 'Not on a weekday' "${run[@]}" -c 'DROP TABLE tea'
 
+# The program is started again in place: the service never stops.
+pid=$(systemctl show assentd -P MainPID)
+expect 0 'has taken over' assent upgrade --drain 5
+expect 0 "^$pid\$" systemctl show assentd -P MainPID
+expect 0 '^active$' systemctl is-active assentd
+expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
+
 expect 0 '' systemctl restart assentd
 expect 0 '^42$' "${run[@]}" -c 'TABLE tea'
 expect 0 'nightly' assent sessions
@@ -88,7 +95,7 @@ for round in 1 2 3; do
     systemctl stop assent.slice
     "${unit[@]}" -c 'TABLE tea' > /tmp/said 2>&1 && fail "round $round: a slice that was started again let an agent out"
 done
-expect 0 'administered' assent search /work.slice/agent-first.service
+expect 0 'flow.opened' assent search /work.slice/agent-first.service
 
 expect 0 '' systemctl kill -s KILL --kill-whom=main assentd
 for _ in $(seq 100); do assent status > /dev/null 2>&1 && break; sleep 0.1; done

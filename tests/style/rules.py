@@ -5,7 +5,7 @@ FUNCTION_LINES = 70
 
 # Folders of userspace/ and what each may include besides itself; base and the model may be included wherever it says "model".
 _BELOW_SESSION = {"base", "model", "sql", "wire", "policy"}
-_SHELL = {"resolve", "io", "kernel", "tls", "record", "approve", "identity", "secrets", "console", "privsep", "control"}
+_SHELL = {"resolve", "io", "kernel", "tls", "record", "approve", "identity", "secrets", "console", "notify", "privsep", "control"}
 LAYERS = {
     "base": set(),
     "model": {"base"},
@@ -15,6 +15,8 @@ LAYERS = {
     "session": _BELOW_SESSION,
     **{folder: _BELOW_SESSION | {"session"} for folder in _SHELL},
     "control": _BELOW_SESSION | {"session", "approve"},  # its peers are the desk's persons
+    "console": _BELOW_SESSION | {"control", "approve", "identity", "tls", "secrets"},  # programs of their own, with nothing
+    "notify": _BELOW_SESSION | {"control", "approve", "secrets"},                      # of the daemon's
     "app": _BELOW_SESSION | _SHELL | {"session"},
     "cli": _BELOW_SESSION | _SHELL | {"session"},
 }
@@ -27,6 +29,7 @@ OWNED_HEADERS = {
     "openssl/ssl.h": {"tls"},
     "httplib.h": {"identity", "console"},
     "sqlite3.h": {"approve"},
+    "curl/curl.h": {"notify"},
     "pg_query.h": {"sql"},
     "yaml-cpp/yaml.h": {"policy", "sql"},
 }

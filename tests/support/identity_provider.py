@@ -53,13 +53,16 @@ def make_certificates(folder):
 
 
 class Provider:
-    """`people`: {subject: claims}. `ttl`: of access tokens in seconds; `id_ttl`: of ID tokens."""
+    """`people`: {subject: claims}. `ttl`: of access tokens in seconds; `id_ttl`: of ID tokens. `redirects`: where people come back to who sign
+    in with a browser."""
 
-    def __init__(self, people, ttl=600, id_ttl=600, name="idp"):
+    def __init__(self, people, ttl=600, id_ttl=600, name="idp", redirects=None):
         self.folder = throwaway.folder() / name
         self.folder.mkdir()
         self.ca, self.cert, self.key = make_certificates(self.folder)
         self.options = {"port": throwaway.free_port(), "cert": str(self.cert), "key": str(self.key), "people": people, "ttl": ttl, "idTtl": id_ttl}
+        if redirects:
+            self.options["redirects"] = redirects
         self.issuer = f"https://localhost:{self.options['port']}"
         self.tls = ssl.create_default_context(cafile=str(self.ca))
         self.start()

@@ -47,6 +47,23 @@ bool Attempts::count(const model::Agent& agent, std::string_view what, const std
     return true;
 }
 
+void Attempts::count_unseen(std::uint64_t cgroup_id, std::uint64_t count, Moment now) {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_cgroup_.find(cgroup_id);
+    if (found == by_cgroup_.end()) {
+        left_out_of_others_ += count;
+        return;
+    }
+    auto& tally = found->second;
+    if (now - tally.window_started >= window && tally.left_out == 0) {
+        tally.window_started = now;
+        tally.recorded_in_window = 0;
+    }
+    tally.count += count;
+    tally.kinds["untold"] += count;
+    tally.left_out += count;
+}
+
 std::vector<Attempts::LeftOut> Attempts::take_left_out(Moment now, bool is_last) {
     const std::lock_guard lock(mutex_);
     std::vector<LeftOut> out;

@@ -36,6 +36,8 @@ public:
     // One more. True: it is to be recorded.
     [[nodiscard]] bool count(const model::Agent& agent, std::string_view what, const std::string& address, Moment now,
                              WallTime wall);
+    // More of an agent's, which the kernel only counted (the kind "untold"). Told with what is left out.
+    void count_unseen(std::uint64_t cgroup_id, std::uint64_t count, Moment now);
     // How many were not recorded, of each agent whose time has passed. `is_last`: of all of them.
     [[nodiscard]] std::vector<LeftOut> take_left_out(Moment now, bool is_last = false);
     // For `assent status`, the latest first: [{agent, cgroup, cgroup_id, count, kinds: {what: count}, recorded, last (RFC

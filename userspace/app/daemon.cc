@@ -243,7 +243,9 @@ Result<> Daemon::open_lookups() {
 }
 
 Result<> Daemon::open_workers() {
-    const unsigned count = settings_.threads != 0 ? settings_.threads : std::max(1U, std::thread::hardware_concurrency());
+    // Agents have this host's other half: a thread with more to do at a time wakes up less often, and costs less a command.
+    const unsigned count =
+        settings_.threads != 0 ? settings_.threads : std::max(1U, std::thread::hardware_concurrency() / 2);
     WorkerServices services{
         .origin_of =
             [this](int accepted, const std::string& unix_name) {

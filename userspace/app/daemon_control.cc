@@ -8,6 +8,7 @@
 #include "app/govern_requests.h"
 #include "app/hold_requests.h"
 #include "app/login_requests.h"
+#include "app/policy_requests.h"
 #include "app/record_requests.h"
 #include "app/run_requests.h"
 #include "app/status_requests.h"
@@ -29,7 +30,7 @@ Result<> Daemon::open_control() {
         handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
     if (!server) return std::unexpected(server.error());
     control_ = std::move(*server);
-    const auto decide = [this] { return DecideLists{settings_.decide_users, settings_.decide_groups}; };
+    const auto decide = [this] { return decide_lists(); };
     const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
     add_hold_requests(*control_, {*desk_, decide, durable, system_clock()});
     add_status_requests(*control_, {[this] { return describe(); },
@@ -48,18 +49,18 @@ Result<> Daemon::open_control() {
          },
          [this](model::Agent& agent) { tokens_->describe(agent); },
          [this](pid_t process) { return networks_->prepare(process); }, [this] { return redirect_->detach(); }, durable});
-    control_->identify_by([this](std::string_view token) { return issuers_->identify(token); });
     add_login_requests(*control_, {*issuers_, *tokens_,
                                    [this](const Peer& peer) { return agent_of_peer(runs_.get(), peer); }, system_clock()});
     add_govern_requests(*control_, {*redirect_, [this](pid_t process) { return networks_->prepare(process); }, durable});
     add_record_requests(*control_, {log_->folder(), [this] { return live_sessions(); }, decide, durable, system_clock()});
-    add_policy_requests();
+    add_reload_request();
     add_upgrade_request();
+    if (auto result = add_console_requests(); !result) return result;
     control_->start();
     return {};
 }
 
-void Daemon::add_policy_requests() {
+void Daemon::add_reload_request() {
     control_->handle("policy.reload", [this](const Peer& peer, const json&, const Emit&) -> Result<json> {
         if (peer.uid != 0 || peer.person.is_governed)
             return fail(Errc::denied, "only root reloads the policies, and no agent does");
@@ -115,6 +116,8 @@ json Daemon::describe() const {
     answer["dns"] = lookups_->describe();
     answer["identity"] = issuers_->describe();
     answer["agent_tokens"] = tokens_->count();
+    answer["notices"] = notices_.describe();
+    answer["notices"]["is_wanted"] = settings_.notify.is_wanted;
     answer["ca"] = (settings_.state / "tls/ca.pem").string();
     return answer;
 }
@@ -141,16 +144,7 @@ void Daemon::add_permissions(const model::Agent& agent, json& answer) const {
     answer["agents"] = sets;
     json targets = json::array();
     for (const auto& target : policy->targets()) {
-        json addresses = json::array();
-        for (const auto& address : target.addresses) {
-            if (!address.unix_name.empty()) {
-                addresses.push_back("unix:" + address.unix_name);
-                continue;
-            }
-            addresses.push_back(fmt::format(
-                "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
-        }
-        targets.push_back({{"name", target.name}, {"addresses", addresses}, {"databases", target.databases}});
+        targets.push_back(target_to_json(target));
     }
     answer["targets"] = std::move(targets);
 }

@@ -10,13 +10,16 @@
 #include <nlohmann/json.hpp>
 
 #include "app/agent_tokens.h"
+#include "app/api_tokens.h"
 #include "app/cancel_keys.h"
 #include "app/handover.h"
+#include "app/hold_requests.h"
 #include "app/hold_service.h"
 #include "app/issuers.h"
 #include "app/kernel_events.h"
 #include "app/lookups.h"
 #include "app/names_generation.h"
+#include "app/notices.h"
 #include "app/policy_keeper.h"
 #include "app/state_folder.h"
 #include "app/unix_doors.h"
@@ -81,6 +84,9 @@ private:
     void end_sessions(std::string_view why);
     void stop_threads();
     void close_records();
+    [[nodiscard]] DecideLists decide_lists() const {
+        return {settings_.decide_users, settings_.decide_groups, settings_.view_users, settings_.view_groups};
+    }
     [[nodiscard]] nlohmann::json describe() const;
     [[nodiscard]] std::vector<nlohmann::json> live_sessions() const;
     [[nodiscard]] Result<std::string> end_session(const std::string& session, const std::string& by,
@@ -90,7 +96,9 @@ private:
     // This host cannot contain such an agent, and the settings do not accept that; empty: it can.
     [[nodiscard]] std::string why_refused(const model::Agent& agent) const;
     void add_permissions(const model::Agent& agent, nlohmann::json& answer) const;
-    void add_policy_requests();
+    // Everything that the console, the notifier and programs ask for.
+    [[nodiscard]] Result<> add_console_requests();
+    void add_reload_request();
 
     const policy::Settings& settings_;
     WallTime started_;
@@ -110,6 +118,8 @@ private:
     std::unique_ptr<approve::Desk> desk_;
     std::unique_ptr<HoldService> holds_;
     PolicyKeeper policies_;
+    Notices notices_;
+    std::unique_ptr<ApiTokens> api_tokens_;
     resolve::LearnedNames learned_names_;
     std::unique_ptr<kernel::Redirect> redirect_;
     std::unique_ptr<kernel::Runs> runs_;

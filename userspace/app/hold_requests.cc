@@ -4,6 +4,7 @@
 
 #include "app/hold_view.h"
 #include "app/hold_watch.h"
+#include "app/view_rights.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
 
@@ -34,9 +35,7 @@ enum class Sight { none, own, all };
 
 Sight sight_of(const Shared& shared, const Peer& peer) {
     if (peer.person.is_governed) return Sight::own;
-    const DecideLists decide = shared.deps.decide();
-    if (peer.uid == 0 || approve::is_decider(peer.person, decide.users, decide.groups)) return Sight::all;
-    return Sight::none;
+    return may_view(peer, shared.deps.decide()) ? Sight::all : Sight::none;
 }
 
 bool may_see(Sight sight, const Hold& hold, const Peer& peer) {
@@ -44,23 +43,13 @@ bool may_see(Sight sight, const Hold& hold, const Peer& peer) {
 }
 
 std::unexpected<Error> may_not_see() {
-    return fail(Errc::denied, "holds are shown to root and to the people in `decide` of this host's settings");
-}
-
-JsonWriter& add_person(JsonWriter& members, const Peer& peer) {
-    members.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
-    if (!peer.person.issuer.empty()) members.member("issuer", peer.person.issuer).member("subject", peer.person.subject);
-    return members;
+    return fail(Errc::denied, "holds are shown to root and to the people in `decide` and `view` of this host's settings");
 }
 
 // An agent asking for its own is no news.
 Result<> record_look(const Shared& shared, const Peer& peer, std::string_view what) {
     if (peer.person.is_governed) return {};
-    std::string members;
-    JsonWriter writer(members);
-    writer.member("what", what);
-    add_person(writer, peer);
-    return shared.deps.record({model::record_type::looked, {}, members, {}, true});
+    return app::record_look(shared.deps.record, peer, what);
 }
 
 // Errc::not_found also for what the peer may not see: ids are not to be tried out.
@@ -136,6 +125,9 @@ Result<json> wait_for_hold(Shared& shared, const Peer& peer, const json& request
     HoldWatch::Watcher watcher(shared.watch);
     auto hold = find_for(shared, peer, request);
     if (!hold) return std::unexpected(std::move(hold.error()));
+    if (auto recorded = record_look(shared, peer, "wait " + hold->status.id); !recorded) {
+        return std::unexpected(std::move(recorded.error()));
+    }
     while (hold->status.state == model::HoldState::waiting) {
         if (!emit(json())) return json();
         const auto change = watcher.next(look_every);
@@ -162,7 +154,7 @@ Result<> record_decision(const Shared& shared, const Peer& peer, const Hold& aft
         .member("approves", approves)
         .strings("approvals", approvals)
         .member("digest", to_hex(after.request.digest));
-    add_person(writer, peer).member("is_runner", is_runner).member("reason", reason);
+    add_peer(writer, peer).member("is_runner", is_runner).member("reason", reason);
     return shared.deps.record({model::record_type::hold_decided, after.request.session, members, {}, true});
 }
 

@@ -12,10 +12,12 @@
 
 namespace assent::app {
 
-// `decide` of the settings in force.
+// `decide` and `view` of the settings in force.
 struct DecideLists {
     std::vector<std::string> users;
     std::vector<std::string> groups;
+    std::vector<std::string> view_users;
+    std::vector<std::string> view_groups;
 };
 
 // Writes a record and returns when it is durable; Errc::unavailable while records cannot be written. Thread: any.
@@ -35,7 +37,7 @@ struct HoldRequests {
 //   hold   {id}                    one hold, whole
 //   wait   {id}                    answers with the hold when it no longer waits
 //   approve, deny {id, reason?}    the hold after it; recorded (hold.decided) before it takes effect
-// People in `decide` and root see every hold; an agent sees those of its own cgroup and uid; others see none.
+// People in `decide` and `view`, and root, see every hold; an agent sees those of its own cgroup and uid; others see none.
 void add_hold_requests(control::Server& server, HoldRequests deps);
 
 }  // namespace assent::app

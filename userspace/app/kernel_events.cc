@@ -120,6 +120,8 @@ void KernelEvents::look_after() {
     }
     record_earlier();
     for (const auto& sentence : parts_.network_failures()) record_degraded(sentence, false);
+    for (const auto& cut : parts_.redirect.take_cut_events())
+        attempts_.count_unseen(cut.cgroup_id, cut.count, std::chrono::steady_clock::now());
     record_left_out(false);
     const auto lost = parts_.redirect.lost_events();
     const std::uint64_t count = lost - lost_before_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "app/view_rights.h"
 #include "base/json_writer.h"
 #include "record/filters.h"
 #include "record/replay.h"
@@ -22,19 +23,10 @@ constexpr auto look_every = std::chrono::milliseconds(250);  // for what a follo
 
 // Records the look, or says why it may not be. `about` is what was looked at: members of the record.
 Result<> record_look(const RecordRequests& deps, const Peer& peer, std::string_view what, std::string_view about) {
-    const DecideLists decide = deps.decide();
-    const bool may_look =
-        !peer.person.is_governed && (peer.uid == 0 || approve::is_decider(peer.person, decide.users, decide.groups));
-    if (!may_look)
-        return fail(Errc::denied, "records are shown to root and to the people in `decide` of this host's settings");
-    std::string members;
-    JsonWriter(members)
-        .member("what", what)
-        .member("person", peer.person.name)
-        .member("uid", peer.uid)
-        .member("login_uid", peer.person.login_uid);
-    if (!about.empty()) members.append(",").append(about);
-    return deps.record({model::record_type::looked, {}, members, {}, true});
+    if (!may_view(peer, deps.decide()))
+        return fail(Errc::denied,
+                    "records are shown to root and to the people in `decide` and `view` of this host's settings");
+    return app::record_look(deps.record, peer, what, about);
 }
 
 bool fits(const json& session, const char* key, const std::string& wanted) {

@@ -22,7 +22,7 @@ struct RecordRequests {
     const Clock& clock;
 };
 
-// Before server.start(). For root and the people in `decide`; never for agents. The verbs:
+// Before server.start(). For root and the people in `decide` and `view`; never for agents. The verbs:
 //   sessions {live?, …}         each as {"session": …}; the answer is {"count", "warnings"}
 //   replay   {session, follow?} each record as {"event": …}; the answer is {"session": whole id}. With `follow` it comes
 //   when

@@ -1,6 +1,6 @@
 #include "app/status_requests.h"
 
-#include "approve/desk.h"
+#include "app/view_rights.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
 
@@ -12,9 +12,7 @@ using control::Peer;
 using nlohmann::json;
 
 Result<json> end_session(const StatusSource& source, const Peer& peer, const json& request) {
-    const DecideLists decide = source.decide();
-    const bool is_decider = approve::is_decider(peer.person, decide.users, decide.groups);
-    if (peer.person.is_governed || (peer.uid != 0 && !is_decider)) {
+    if (!may_decide_here(peer, source.decide())) {
         return fail(Errc::denied, "sessions are ended by root and by the people in `decide` of this host's settings");
     }
     const auto session = request.at("session").get<std::string>();
@@ -42,6 +40,14 @@ void add_status_requests(control::Server& server, StatusSource source) {
     const auto shared = std::make_shared<const StatusSource>(std::move(source));
     server.handle("status", [shared](const Peer& peer, const json&, const Emit&) -> Result<json> {
         if (peer.person.is_governed) return fail(Errc::denied, "agents ask `assent whoami`");
+        // Whoever came by a token may be anybody whom the provider knows.
+        if (!peer.person.issuer.empty() && !may_view(peer, shared->decide()))
+            return fail(Errc::denied, "the status is shown to the people in `decide` and `view` of this host's settings");
+        // Monitoring of the host asks it all day; whoever came by a token is a person or program with a name.
+        if (!peer.person.issuer.empty()) {
+            if (auto looked = record_look(shared->record, peer, "status"); !looked)
+                return std::unexpected(std::move(looked.error()));
+        }
         return shared->describe();
     });
     server.handle(

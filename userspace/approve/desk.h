@@ -24,9 +24,10 @@ struct Person {
     std::uint32_t login_uid = 0;  // who logged in, as their process says; equals uid when there is none
     std::string name;             // unix user of the uid; for root by sudo, of login_uid
     std::vector<std::string> groups;
-    bool is_governed = false;  // the peer is inside a governed cgroup: may never decide
-    std::string issuer;        // whose token; empty: known by this host only
-    std::string subject;       // `sub` of the token: with the issuer it names the person for ever
+    bool is_governed = false;         // the peer is inside a governed cgroup: may never decide
+    std::string issuer;               // whose token; empty: known by this host only
+    std::string subject;              // `sub` of the token: with the issuer it names the person for ever
+    std::vector<std::string> scopes;  // of a token for automation, which may do only what they say; empty: no such token
 };
 
 // One answer of one person to one approval.

@@ -77,16 +77,48 @@ inline constexpr std::size_t open_holds = 10'000;
 inline constexpr std::size_t open_holds_per_agent = 100;
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
-inline constexpr std::size_t control_clients_per_user = 16;  // of control_clients, but for root; one more is turned away
-inline constexpr std::size_t control_clients_for_root = 8;   // of control_clients
-inline constexpr std::size_t control_depth = 64;             // nesting of a request's JSON
-inline constexpr auto control_idle_timeout = 60s;            // between two requests
-inline constexpr auto control_transfer_timeout = 10s;        // for a whole request to come, or an answer's line to go
-inline constexpr std::size_t hold_shown_size = 3 * MiB;      // of a hold as JSON; larger: denied, it cannot be shown whole
-inline constexpr std::size_t hold_reason = 4 * KiB;          // what a reviewer gives as the reason
-inline constexpr auto ended_holds_kept = 24h * 30;           // then the log alone has them
-inline constexpr std::size_t holds_listed = 10'000;          // of `assent holds --all`, the newest
-inline constexpr std::size_t watch_queue = 16 * 1024;        // changes that a watcher has not read; full: it is ended
+inline constexpr std::size_t control_clients_per_user = 16;     // of control_clients, but for root; one more is turned away
+inline constexpr std::size_t control_clients_for_root = 8;      // of control_clients
+inline constexpr std::size_t control_clients_for_console = 72;  // beside control_clients
+inline constexpr std::size_t control_depth = 64;                // nesting of a request's JSON
+inline constexpr auto control_idle_timeout = 60s;               // between two requests
+inline constexpr auto control_transfer_timeout = 10s;           // for a whole request to come, or an answer's line to go
+inline constexpr std::size_t hold_shown_size = 3 * MiB;  // of a hold as JSON; larger: denied, it cannot be shown whole
+inline constexpr std::size_t hold_reason = 4 * KiB;      // what a reviewer gives as the reason
+inline constexpr auto ended_holds_kept = 24h * 30;       // then the log alone has them
+inline constexpr std::size_t holds_listed = 10'000;      // of `assent holds --all`, the newest
+inline constexpr std::size_t watch_queue = 16 * 1024;    // changes that a watcher has not read; full: it is ended
+
+// The console: requests that have no room get 503, too many of one session or address 429.
+inline constexpr std::size_t console_connections = 64;          // answered at once, each by a thread
+inline constexpr std::size_t console_connections_waiting = 64;  // for one of these; more are closed
+inline constexpr std::size_t console_streams = 40;              // events that are sent as they come, of console_connections
+inline constexpr std::size_t console_streams_per_session = 6;
+inline constexpr std::size_t console_sessions = 1'000;
+inline constexpr std::size_t console_sessions_per_person = 16;  // one more ends the one that was unused longest
+inline constexpr std::size_t console_sign_ins = 1'000;          // begun and not finished; one more forgets the oldest
+inline constexpr auto console_sign_in_timeout = 10min;
+inline constexpr std::size_t console_body = 2 * MiB + 64 * KiB;  // of a request: a statement, escaped, to be explained
+inline constexpr std::size_t console_listed = 2'000;             // holds or sessions of one answer
+inline constexpr std::size_t console_replay = 5'000;             // records of one answer
+inline constexpr std::size_t console_requests_per_second = 20;   // of one session or token, after a burst of
+inline constexpr std::size_t console_requests_at_once = 120;
+inline constexpr std::size_t console_sign_ins_per_minute = 30;  // of one address
+inline constexpr std::size_t console_addresses = 10'000;        // whose requests are counted; full: all count as one
+inline constexpr auto console_transfer_timeout = 10s;           // for a request to come, and for a part of an answer to go
+inline constexpr auto console_keep_alive = 5s;                  // an unused connection holds a thread
+inline constexpr auto console_heartbeat = 15s;                  // of a stream that has nothing to say
+inline constexpr std::size_t api_tokens = 1'000;
+
+// Notices. One that has no room is dropped, counted, and told of in `status`.
+inline constexpr std::size_t notice_channels = 16;
+inline constexpr std::size_t notice_recipients = 50;
+inline constexpr std::size_t notice_queue = 1'000;      // of one channel
+inline constexpr std::size_t notice_attempts = 8;       // then it is given up
+inline constexpr auto notice_first_pause = 1s;          // doubled after each attempt,
+inline constexpr auto notice_longest_pause = 5min;      // up to this
+inline constexpr auto notice_timeout = 15s;             // for one delivery
+inline constexpr std::size_t notice_answer = 16 * KiB;  // of a webhook; the rest is not read
 
 // The kernel side. A full cache is emptied; over the others new names, runs and watches are refused.
 inline constexpr std::size_t events_at_once = 256;  // of the kernel; then what is governed is looked after
@@ -169,6 +201,7 @@ static_assert(output_low_water < output_high_water && output_high_water < output
 static_assert(message_size < output_maximum);
 static_assert(statement_size < message_size);
 static_assert(hold_shown_size < control_message);
+static_assert(console_streams < console_connections);
 static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes,
               "a command's record fits its lane");
 static_assert(first_bytes_timeout < startup_timeout);

@@ -62,12 +62,10 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
     return out;
 }
 
-void print_json(const json& value) {
-    std::printf("%s\n", value.dump(2, ' ', false, json::error_handler_t::replace).c_str());
-}
+void print_json(const json& value) { std::printf("%s\n", value.dump(2, ' ', true, json::error_handler_t::replace).c_str()); }
 
 void print_json_line(const json& value) {
-    std::printf("%s\n", value.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    std::printf("%s\n", value.dump(-1, ' ', true, json::error_handler_t::replace).c_str());
     std::fflush(stdout);
 }
 

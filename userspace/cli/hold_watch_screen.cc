@@ -132,6 +132,7 @@ void Screen::take_news(const json& message) {
         const auto is_same = [&](const json& other) { return text_of(other, "id") == id; };
         if (event == "decided" || (current_ && is_same(*current_)) || std::ranges::any_of(waiting_, is_same)) return;
         waiting_.push_back(hold);
+        if (event == "opened") std::printf("\a");  // those that were listed had rung before
         if (current_) std::printf("\n(%s of %s waits too)\n", id.c_str(), shown_text(text_of(hold, "agent")).c_str());
         if (current_) ask();
         return;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
+#include "cli/daemon.h"
 #include "cli/verb.h"
 #include "control/client.h"
 #include "kernel/detach_note.h"
@@ -17,7 +18,7 @@ namespace {
 
 void print_removed(const Context& context, const std::vector<std::string>& removed, bool is_recorded) {
     if (context.is_json) {
-        fmt::print("{}\n", nlohmann::json{{"removed", removed}, {"recorded", is_recorded}}.dump());
+        print_json_line({{"removed", removed}, {"recorded", is_recorded}});
         return;
     }
     for (const auto& each : removed) fmt::print("removed {}\n", shown_text(each));

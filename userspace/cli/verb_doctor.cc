@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/daemon.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "control/client.h"
@@ -111,7 +112,7 @@ void attack(Context& context) {
     const auto attacks = kernel::attack_host(context.settings_or_defaults().bpffs);
     if (!attacks) return context.print_error(attacks.error());
     if (context.is_json)
-        fmt::print("{}\n", to_json(*attacks).dump());
+        print_json_line(to_json(*attacks));
     else
         print_attacks(*attacks);
     context.exit_code = std::ranges::all_of(*attacks, &kernel::Attack::is_kept) ? exit_ok : exit_failed;
@@ -127,7 +128,7 @@ void diagnose(Context& context) {
                                                             .new_privileges = accepts.accepts_new_privileges});
     if (!report) return context.print_error(report.error());
     if (context.is_json)
-        fmt::print("{}\n", to_json(*report, is_answering).dump());
+        print_json_line(to_json(*report, is_answering));
     else
         print_report(*report, is_answering);
     context.exit_code = report->is_good() ? exit_ok : exit_failed;

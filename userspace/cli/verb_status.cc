@@ -99,6 +99,18 @@ std::string earlier_text(const json& earlier) {
     return text;
 }
 
+// "webhook ops: 12 delivered", "mail smtp.example.com: FAILS: …"
+std::string notices_text(const json& notices) {
+    std::string text = flag_of(notices, "is_watched") ? "" : "NOBODY SENDS THEM: assent-notify does not run";
+    for (const json& channel : member_of(notices, "channels")) {
+        text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", text_of(channel, "channel"),
+                            flag_of(channel, "is_failing") ? "FAILS: " + text_of(channel, "why")
+                                                           : fmt::format("{} delivered", number_of(channel, "delivered")));
+        if (const auto dropped = number_of(channel, "dropped"); dropped > 0) text += fmt::format(", {} given up", dropped);
+    }
+    return text.empty() ? "nothing was sent yet" : shown_text(text, Lines::many);
+}
+
 void print_status(const json& status) {
     const json& policy = member_of(status, "policy");
     print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
@@ -129,6 +141,8 @@ void print_status(const json& status) {
         fields.add("lookups", lookups_text(dns));
         fields.add("resolvers", resolvers_text(dns));
     }
+    if (const json& notices = member_of(status, "notices"); flag_of(notices, "is_wanted"))
+        fields.add("notices", notices_text(notices));
     std::printf("%s", fields.to_text(terminal_width()).c_str());
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
+#include "cli/daemon.h"
 #include "cli/verb.h"
 #include "control/client.h"
 
@@ -21,7 +22,7 @@ void print_end(Context& context, const json& status) {
     if (const auto failure = status.value("failed_upgrade", std::string()); !failure.empty())
         return context.print_error({Errc::unavailable, "the program that runs was started again: " + failure});
     if (context.is_json) {
-        fmt::print("{}\n", json{{"version", status.value("version", "")}, {"pid", status.value("pid", 0)}}.dump());
+        print_json_line({{"version", status.value("version", "")}, {"pid", status.value("pid", 0)}});
         return;
     }
     fmt::print("assentd {} has taken over, in process {}\n", shown_text(status.value("version", "")),

@@ -1,5 +1,6 @@
 #include "control/client.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -51,6 +52,30 @@ Result<nlohmann::json> ask(const std::filesystem::path& socket, const nlohmann::
         if (!message->is_object() || !message->contains("next")) return result_of(std::move(*message));
         if (each && !each((*message)["next"])) return nlohmann::json();
     }
+}
+
+Result<Stream> Stream::open(const std::filesystem::path& socket, const nlohmann::json& request) {
+    auto connection = connect_to(socket);
+    if (!connection) return std::unexpected(std::move(connection.error()));
+    static_cast<void>(send_all(connection->get(), line_of(request), for_ever).has_value());
+    return Stream(std::move(*connection));
+}
+
+Result<std::optional<nlohmann::json>> Stream::next(std::chrono::milliseconds wait) {
+    if (!lines_.has_line()) {
+        pollfd waiting{socket_.get(), POLLIN, 0};
+        const int ready = ::poll(&waiting, 1, static_cast<int>(wait.count()));
+        if (ready < 0 && errno != EINTR) return fail_errno("poll", errno);
+        if (ready <= 0) return std::nullopt;
+    }
+    auto line = lines_.next(for_ever, for_ever);
+    if (!line) return fail(Errc::unavailable, "assentd ended the connection");
+    auto message = parse_line(*line);
+    if (!message) return std::unexpected(std::move(message.error()));
+    if (message->is_object() && message->contains("next")) return std::move((*message)["next"]);
+    auto last = result_of(std::move(*message));
+    if (!last) return std::unexpected(std::move(last.error()));
+    return fail(Errc::not_found, "assentd has nothing more to say");
 }
 
 }  // namespace assent::control

@@ -16,6 +16,8 @@ public:
     // Errors: not_found (the peer has closed between two lines), malformed (in the middle of one), limit (too long),
     // unavailable (too slow), io.
     [[nodiscard]] Result<std::string> next(std::chrono::milliseconds idle, std::chrono::milliseconds transfer);
+    // Whether next() would give a line without reading.
+    [[nodiscard]] bool has_line() const noexcept { return buffer_.find('\n', searched_) != std::string::npos; }
 
 private:
     int descriptor_;

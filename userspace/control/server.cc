@@ -49,6 +49,8 @@ public:
 
     void handle(std::string verb, Handler handler) override { handlers_[std::move(verb)] = std::move(handler); }
     void identify_by(IdentifyByToken identify) override { identify_ = std::move(identify); }
+    void authorize_by(Authorize authorize) override { authorize_ = std::move(authorize); }
+    void reserve_for(uid_t uid, std::size_t clients) override { reserved_[uid] = clients; }
     void start() override {
         acceptor_ = std::thread([this] { accept_clients(); });
     }
@@ -75,7 +77,9 @@ private:
     std::filesystem::path path_;
     std::function<bool(std::uint64_t)> is_governed_;
     std::map<std::string, Handler, std::less<>> handlers_;  // not changed after start()
-    IdentifyByToken identify_;                              // nor this
+    IdentifyByToken identify_;                              // nor these
+    Authorize authorize_;
+    std::map<uid_t, std::size_t> reserved_;
     std::atomic<bool> is_stopping_ = false;
     bool is_released_ = false;
     std::thread acceptor_;
@@ -136,9 +140,15 @@ void UnixServer::forget_finished() {
 
 Result<> UnixServer::has_room_for(uid_t uid) const {
     const auto of_user = std::ranges::count(clients_, uid, &Client::uid);
+    if (const auto own = reserved_.find(uid); own != reserved_.end()) {
+        if (static_cast<std::size_t>(of_user) < own->second) return {};
+        return fail(Errc::unavailable, "assentd has too many clients of this user; try again later");
+    }
+    const auto of_others =
+        std::ranges::count_if(clients_, [&](const Client& client) { return !reserved_.contains(client.uid); });
     const bool is_too_many = uid != 0 && static_cast<std::size_t>(of_user) >= limits::control_clients_per_user;
     const std::size_t most = limits::control_clients - (uid == 0 ? 0 : limits::control_clients_for_root);
-    if (is_too_many || clients_.size() >= most) {
+    if (is_too_many || static_cast<std::size_t>(of_others) >= most) {
         return fail(Errc::unavailable, "assentd has too many clients; try again later");
     }
     return {};
@@ -209,6 +219,7 @@ Result<Peer> UnixServer::with_token(const Peer& peer, const json& token) const {
     known.person.groups = std::move(person->groups);
     known.person.issuer = std::move(person->issuer);
     known.person.subject = std::move(person->subject);
+    known.person.scopes = std::move(person->scopes);
     return known;
 }
 
@@ -219,6 +230,9 @@ Result<json> UnixServer::run_handler(int descriptor, const Peer& peer, const jso
     const auto handler = handlers_.find(request["verb"].get_ref<const std::string&>());
     if (handler == handlers_.end())
         return fail(Errc::unsupported, "this assentd has no such verb; is it older than assent?");
+    if (authorize_) {
+        if (auto allowed = authorize_(peer, handler->first); !allowed) return std::unexpected(std::move(allowed.error()));
+    }
     const Emit emit = [&](const json& value) {
         if (!is_there(descriptor)) return false;
         return value.is_null() || send_all(descriptor, line_of(next_message(value)), transfer_timeout).has_value();

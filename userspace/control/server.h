@@ -34,6 +34,8 @@ using Emit = std::function<bool(const nlohmann::json&)>;
 // Makes a person of the token that a request carries ("token": a signed JWT); gives name, groups, issuer and subject. An
 // error is the answer to the request. Thread: any.
 using IdentifyByToken = std::function<Result<approve::Person>(std::string_view token)>;
+// Whether the peer may ask this verb at all; an error is the answer to the request. Thread: any.
+using Authorize = std::function<Result<>(const Peer&, std::string_view verb)>;
 // Gives the last (or only) line of the answer. Runs on the client's thread. Texts in it have to be UTF-8 (shown_text).
 using Handler = std::function<Result<nlohmann::json>(const Peer&, const nlohmann::json& request, const Emit& emit)>;
 
@@ -51,6 +53,10 @@ public:
     // Before start(). Without it requests with a token are refused. Handlers never see the token, and see a peer whose
     // person is the token's, with the uids and is_governed of the peer's process.
     virtual void identify_by(IdentifyByToken identify) = 0;
+    // Before start(). Asked before each handler.
+    virtual void authorize_by(Authorize authorize) = 0;
+    // Before start(). Clients of this user have `clients` connections of their own, whatever others take.
+    virtual void reserve_for(uid_t uid, std::size_t clients) = 0;
     virtual void start() = 0;
     // Wakes every client's thread, waits for their handlers, removes the socket. Idempotent; the destructor does it too.
     virtual void stop() = 0;

@@ -71,6 +71,7 @@ void Connection::detach() {
     // Everything that is under way completes by this. The descriptor stays open until then: entries that the kernel has not
     // seen yet name it by number, which nobody else may get meanwhile.
     ::shutdown(socket_.get(), SHUT_RDWR);
+    if (is_poll_pending_ && is_poll_lasting_) cancel_poll();  // but what tells again and again
     if (!is_receive_pending_ && !is_poll_pending_ && !is_send_pending_) host_.bury(*this);
 }
 
@@ -97,7 +98,9 @@ void Connection::work() {
         if (!host_.input().is_provided()) return ask_to_poll(POLLIN | POLLRDHUP);
         return ask_to_receive();
     }
-    if (!is_poll_pending_ && !is_hung_up_) ask_to_poll(is_ended_ || is_closing_told_ ? 0 : POLLRDHUP);
+    if (is_poll_pending_ || is_hung_up_) return;
+    if (is_ended_ || is_closing_told_) return ask_for_changes();
+    ask_to_poll(POLLRDHUP);
 }
 
 // ---- what arrives
@@ -166,8 +169,8 @@ void Connection::note_end() {
 
 // ---- polling: for kernels without buffer rings, and while reading is paused
 
-void Connection::poll_completed(int result, std::uint32_t) {
-    finish_operation(is_poll_pending_);
+void Connection::poll_completed(int result, std::uint32_t flags) {
+    if ((flags & IORING_CQE_F_MORE) == 0) finish_operation(is_poll_pending_);
     if (!is_live()) return;
     host_.schedule(*this);
     if (result < 0) {
@@ -279,15 +282,31 @@ void Connection::ask_to_receive() {
 void Connection::ask_to_poll(unsigned events) {
     if (is_poll_pending_) {
         // One that waits for a hangup only does not wake for bytes: it is taken back, and asked anew when that is done.
-        if ((events & ~poll_events_) == 0 || is_poll_cancelled_) return;
-        is_poll_cancelled_ = true;
-        io_uring_prep_cancel(host_.ring().entry(nullptr), static_cast<Operation*>(&poll_operation_), 0);
+        if ((events & ~poll_events_) != 0) cancel_poll();
         return;
     }
     io_uring_prep_poll_add(host_.ring().entry(&poll_operation_), socket_.get(), events);
+    note_poll(events, false);
+}
+
+// After a FIN. The kernel adds POLLRDHUP to what is asked for, and a poll for what is true already completes at once: asked
+// again each time, it would keep the loop busy until the connection ends. So this one stays and tells what is new.
+void Connection::ask_for_changes() {
+    io_uring_prep_poll_multishot(host_.ring().entry(&poll_operation_), socket_.get(), 0);
+    note_poll(0, true);
+}
+
+void Connection::note_poll(unsigned events, bool is_lasting) {
     poll_events_ = events;
+    is_poll_lasting_ = is_lasting;
     is_poll_pending_ = true;
     is_poll_cancelled_ = false;
+}
+
+void Connection::cancel_poll() {
+    if (is_poll_cancelled_) return;
+    is_poll_cancelled_ = true;
+    io_uring_prep_cancel(host_.ring().entry(nullptr), static_cast<Operation*>(&poll_operation_), 0);
 }
 
 namespace {

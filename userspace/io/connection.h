@@ -60,6 +60,9 @@ private:
     void fail(std::string why);
     void ask_to_receive();
     void ask_to_poll(unsigned events);
+    void ask_for_changes();
+    void note_poll(unsigned events, bool is_lasting);
+    void cancel_poll();
     void send_queued();
     void ask_to_send();
     void sent(int result);
@@ -86,7 +89,8 @@ private:
     bool is_receive_pending_ = false;
     bool is_poll_pending_ = false;
     bool is_poll_cancelled_ = false;
-    unsigned poll_events_ = 0;  // of the poll that is pending
+    bool is_poll_lasting_ = false;  // it tells more than once
+    unsigned poll_events_ = 0;      // of the poll that is pending
     bool is_send_pending_ = false;
 
     bool is_reading_ = false;

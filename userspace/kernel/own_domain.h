@@ -20,10 +20,10 @@ struct assent_landlock_rules {
 #define ASSENT_LANDLOCK_SCOPES_SINCE 6  // version of Landlock's interface
 #define ASSENT_LANDLOCK_FIRST_SIZE 8    // of the structure in its first version
 
-// For a process with no_new_privs. 0; EOPNOTSUPP or ENOSYS: this kernel has no Landlock, and nothing was done; or an errno.
+// For a process with no_new_privs. 0; EOPNOTSUPP or ENOSYS: there is no Landlock here, and nothing was done; or an errno.
 static inline int assent_enter_own_domain(void) {
     const long version = syscall(SYS_landlock_create_ruleset, NULL, 0UL, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 0) return errno;
+    if (version < 0) return errno == EPERM ? EOPNOTSUPP : errno;  // a container's filter of system calls is older than it
     struct assent_landlock_rules rules = {0, 0, 0};
     size_t size = sizeof(rules);
     if (version >= ASSENT_LANDLOCK_SCOPES_SINCE) {

@@ -153,6 +153,7 @@ public:
     std::string cgroup_path(std::uint64_t cgroup_id) const override { return identities_.names_of(cgroup_id).path; }
     EarlierSockets take_earlier_sockets() override;
     std::uint64_t lost_events() const override;
+    std::vector<CutEvents> take_cut_events() override;
     Result<std::vector<std::string>> detach() override;
 
 private:
@@ -192,6 +193,7 @@ private:
     ring_buffer* rings_ = nullptr;
     const std::function<void(const Event&)>* each_ = nullptr;  // while poll_events runs
     std::size_t events_left_ = 0;                              // that it may still read
+    std::map<std::uint64_t, std::uint64_t> cut_events_;        // by cgroup, as they were read last
 
     mutable std::recursive_mutex mutex_;           // guards what follows, and attaching
     std::set<std::string, std::less<>> wanted_;    // paths given to govern()
@@ -638,6 +640,29 @@ std::uint64_t KernelRedirect::lost_events() const {
     const std::uint32_t zero = 0;
     std::uint64_t count = 0;
     return bpf_map_lookup_elem(programs_.map("lost"), &zero, &count) == 0 ? count : 0;
+}
+
+std::vector<Redirect::CutEvents> KernelRedirect::take_cut_events() {
+    std::vector<CutEvents> out;
+    std::map<std::uint64_t, std::uint64_t> now;
+    const int voices = programs_.map("voices");
+    std::uint64_t cgroup_id = 0;
+    const std::uint64_t* before = nullptr;
+    // Entries may go while they are read, and the walk then begins anew; so it is bounded.
+    for (std::size_t i = 0; i < 2 * ASSENT_VOICES && bpf_map_get_next_key(voices, before, &cgroup_id) == 0; ++i) {
+        before = &cgroup_id;
+        assent_voice voice{};
+        if (bpf_map_lookup_elem(voices, &cgroup_id, &voice) != 0 || voice.cut == 0) continue;
+        now[cgroup_id] = voice.cut;
+    }
+    for (const auto& [id, cut] : now) {
+        const auto known = cut_events_.find(id);
+        // Less than before: it was forgotten meanwhile, and counted anew.
+        const auto counted = known == cut_events_.end() || known->second > cut ? 0 : known->second;
+        if (cut > counted) out.push_back({id, cut - counted});
+    }
+    cut_events_ = std::move(now);
+    return out;
 }
 
 Result<std::vector<std::string>> KernelRedirect::detach() {

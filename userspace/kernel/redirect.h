@@ -143,6 +143,13 @@ public:
     [[nodiscard]] virtual EarlierSockets take_earlier_sockets() = 0;
     // Events that found no room since the maps were made.
     [[nodiscard]] virtual std::uint64_t lost_events() const = 0;
+    // Events that were not told because their cgroup had told too many: how many more of each since the last call. For one
+    // thread.
+    struct CutEvents {
+        std::uint64_t cgroup_id = 0;
+        std::uint64_t count = 0;
+    };
+    [[nodiscard]] virtual std::vector<CutEvents> take_cut_events() = 0;
     // detach_all(), after which check() repairs nothing.
     [[nodiscard]] virtual Result<std::vector<std::string>> detach() = 0;
 };

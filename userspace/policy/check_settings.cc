@@ -23,10 +23,28 @@ bool is_same_or_below(std::string_view slice, std::string_view above) {
     return stem(slice).starts_with(std::string(stem(above)) + "-");
 }
 
+// A cgroup of this pattern, or one below it, may be meant.
+bool may_be_in(const Glob& cgroup, const std::string& pattern) {
+    return cgroup.meets(Glob(pattern, Glob::Kind::path)) || cgroup.meets(Glob(pattern + "/**", Glob::Kind::path));
+}
+
+bool is_governed_cgroup(const Glob& cgroup, const Settings& settings) {
+    const auto has = [&](const std::vector<std::string>& patterns, std::string_view before) {
+        return std::ranges::any_of(patterns,
+                                   [&](const auto& pattern) { return may_be_in(cgroup, std::string(before) + pattern); });
+    };
+    return has(settings.govern_cgroups, "") || has(settings.govern_slices, "**/") || has(settings.govern_units, "**/");
+}
+
 bool is_governed(const AgentItem& item, const Settings& settings) {
+    if (item.cgroup && !is_governed_cgroup(*item.cgroup, settings)) return false;
     if (!item.unit && !item.slice) return true;  // exe and run: of whatever is governed
-    const bool has_unit = item.unit && std::any_of(settings.govern_units.begin(), settings.govern_units.end(),
-                                                   [&](const auto& unit) { return item.unit->meets(Glob(unit)); });
+    // A unit is governed by its name, or as the cgroup that it is.
+    const auto is_of = [&](const std::string& pattern) {
+        return item.unit->meets(Glob(std::string_view(pattern).substr(pattern.rfind('/') + 1)));
+    };
+    const bool has_unit = item.unit && (std::ranges::any_of(settings.govern_units, is_of) ||
+                                        std::ranges::any_of(settings.govern_cgroups, is_of));
     const bool has_slice =
         item.slice && std::any_of(settings.govern_slices.begin(), settings.govern_slices.end(), [&](const auto& slice) {
             return item.slice->meets(Glob(slice)) || is_same_or_below(item.slice_text, slice) ||

@@ -24,6 +24,17 @@ void decode_exe(MapReader& map, AgentItem& item, Reporter& report) {
     item.exe.emplace(*exe, Glob::Kind::path);
 }
 
+void decode_cgroup(MapReader& map, AgentItem& item, Reporter& report) {
+    const YamlNode* node = map.optional("cgroup");
+    if (node == nullptr) return;
+    const auto cgroup = read_text(*node, "'cgroup'", report);
+    if (!cgroup) return;
+    if (!cgroup->starts_with('/') || cgroup->ends_with('/'))
+        report.mistake(node->at, fmt::format("'cgroup' is a path from the mount as in /docker/*, so '{}' can never match",
+                                             shown_text(*cgroup)));
+    item.cgroup.emplace(*cgroup, Glob::Kind::path);
+}
+
 void decode_run(MapReader& map, AgentItem& item, Reporter& report) {
     if (const auto run = pattern_of(map, "run", report)) item.run.emplace(*run);
     const YamlNode* node = map.optional("runners");
@@ -58,11 +69,12 @@ AgentItem decode_item(const YamlNode& node, Decoding& decoding) {
         }
     }
     decode_exe(map, item, report);
+    decode_cgroup(map, item, report);
     decode_run(map, item, report);
     if (const YamlNode* token = map.optional("token")) item.token = decode_token(*token, report);
     map.finish();
     if (map.is_map() && node.members.empty())
-        report.mistake(node.at, "an item without keys would be every agent; say unit, slice, exe, run or token");
+        report.mistake(node.at, "an item without keys would be every agent; say unit, slice, cgroup, exe, run or token");
     return item;
 }
 

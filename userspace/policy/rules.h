@@ -88,6 +88,7 @@ struct AgentItem {
     std::optional<Glob> unit;
     std::optional<Glob> exe;
     std::optional<Glob> slice;
+    std::optional<Glob> cgroup;  // a path from the mount, and everything below
     std::optional<Glob> run;
     std::optional<Names> runners;
     std::optional<TokenPattern> token;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
+#include "policy/decode_console.h"
 #include "policy/decode_dns.h"
 #include "policy/decode_identity.h"
 #include "policy/policy_files.h"
@@ -183,7 +184,9 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
     if (const YamlNode* proxy = map.optional("proxy")) decode_proxy(*proxy, settings, report);
     if (const YamlNode* dns = map.optional("dns")) decode_dns(*dns, settings.dns, report);
     decode_path(map, "bpffs", settings.bpffs, report);
-    map.unsupported("console", "the console ('console')");
+    if (const YamlNode* console = map.optional("console")) decode_console(*console, settings.console, report);
+    if (const YamlNode* view = map.optional("view")) decode_view(*view, settings, report);
+    if (const YamlNode* notify = map.optional("notify")) decode_notify(*notify, settings.notify, report);
     if (const YamlNode* identity = map.optional("identity")) decode_identity(*identity, settings.identity, report);
     map.finish();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/verdict.h"
+#include "policy/console_settings.h"
 #include "policy/dns_settings.h"
 #include "policy/identity_settings.h"
 
@@ -34,6 +35,8 @@ struct Settings {
     std::vector<std::string> govern_cgroups;  // paths from the mount, each part a glob
     std::vector<std::string> decide_users;
     std::vector<std::string> decide_groups;
+    std::vector<std::string> view_users;  // who may see holds and records, beside those who decide
+    std::vector<std::string> view_groups;
     enum class Unlisted : std::uint8_t { deny = 0, hold, pass } unlisted_targets = Unlisted::deny;
     struct Records {
         bool reads_strict = false;
@@ -58,9 +61,11 @@ struct Settings {
                                               "/run/systemd/notify"};
     } unix_sockets;
     DnsSettings dns;
+    ConsoleSettings console;
+    NotifySettings notify;
     IdentitySettings identity;
     std::vector<std::uint16_t> proxy_ports;       // empty: chosen below ip_unprivileged_port_start
-    std::uint32_t threads = 0;                    // 0: one a core
+    std::uint32_t threads = 0;                    // 0: one for every two cores
     std::filesystem::path bpffs = "/sys/fs/bpf";  // where links are pinned, in a folder assent/
 
     [[nodiscard]] static std::expected<Settings, std::vector<Diagnostic>> load(const std::filesystem::path& file);

@@ -41,6 +41,13 @@ bool is_below_slice(std::string_view cgroup_path, const Glob& slice) {
     return false;
 }
 
+// The cgroup itself, or one that it is in.
+bool is_in_cgroup(std::string_view cgroup_path, const Glob& pattern) {
+    for (auto path = cgroup_path; path.size() > 1; path = path.substr(0, path.rfind('/')))
+        if (pattern.matches(path)) return true;
+    return false;
+}
+
 bool may_run_as(const AgentItem& item, std::string_view runner) {
     if (item.runners) return item.runners->has(runner);
     return runner == "root";  // nobody was named: only who could do it anyway
@@ -50,10 +57,11 @@ bool is_one(const AgentItem& item, const model::Agent& agent) {
     if (item.unit && (agent.unit.empty() || !item.unit->matches(agent.unit))) return false;
     if (item.exe && (agent.exe.empty() || !item.exe->matches(agent.exe))) return false;
     if (item.slice && !is_below_slice(agent.cgroup_path, *item.slice)) return false;
+    if (item.cgroup && !is_in_cgroup(agent.cgroup_path, *item.cgroup)) return false;
     if (item.run && (agent.run_name.empty() || !item.run->matches(agent.run_name) || !may_run_as(item, agent.runner)))
         return false;
     if (item.token && !item.token->matches(agent)) return false;
-    return item.unit || item.exe || item.slice || item.run || item.token;
+    return item.unit || item.exe || item.slice || item.cgroup || item.run || item.token;
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ function configuration(keys) {
     client_id: id, client_secret: "a secret of tests", grant_types: ["client_credentials", exchange], redirect_uris: [], response_types: [],
   });
   const screen = (id) => ({
-    client_id: id, token_endpoint_auth_method: "none", grant_types: [device, "refresh_token"], redirect_uris: [], response_types: [],
+    client_id: id, token_endpoint_auth_method: "none", grant_types: [device, "refresh_token", ...(options.redirects ? ["authorization_code"] : [])],
+    redirect_uris: options.redirects ?? [], response_types: options.redirects ? ["code"] : [],
     id_token_signed_response_alg: "ES256",
   });
   return {

@@ -53,6 +53,21 @@ TEST_F(AttemptsTest, tell_how_many_were_left_out_when_the_time_has_passed) {
     EXPECT_TRUE(attempts.take_left_out(now + Attempts::window).empty());
 }
 
+TEST_F(AttemptsTest, that_nobody_saw_are_told_with_what_is_left_out) {
+    EXPECT_TRUE(one(1));
+    attempts.count_unseen(1, 5000, now);
+    attempts.count_unseen(2, 7, now);
+    EXPECT_EQ(attempts.describe()[0]["count"], 5001);
+    EXPECT_EQ(attempts.describe()[0]["kinds"]["untold"], 5000);
+    now += Attempts::window;
+    const auto left_out = attempts.take_left_out(now);
+    ASSERT_EQ(left_out.size(), 2U);
+    EXPECT_EQ(left_out[0].cgroup_id, 1U);
+    EXPECT_EQ(left_out[0].count, 5000U);
+    EXPECT_EQ(left_out[1].cgroup_id, 0U) << "of one that is not remembered";
+    EXPECT_EQ(left_out[1].count, 7U);
+}
+
 TEST_F(AttemptsTest, a_quiet_agent_is_never_left_out) {
     for (int i = 0; i < 100; ++i) {
         EXPECT_TRUE(one(1));

@@ -23,6 +23,7 @@ using testing::HasSubstr;
 class TableServer final : public control::Server {
 public:
     void handle(std::string verb, Handler handler) override { handlers[std::move(verb)] = std::move(handler); }
+    void identify_by(control::IdentifyByToken) override {}
     void start() override {}
     void stop() override {}
     Fd release() override { return {}; }

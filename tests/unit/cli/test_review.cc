@@ -119,14 +119,17 @@ TEST_F(ReviewTest, ANarrowTerminalIsNotOverrun) {
 
 TEST_F(ReviewTest, ListShowAndDecide) {
     EXPECT_THAT(run("holds").text, HasSubstr("No hold waits."));
-    const std::string id = open_hold(mine("UPDATE a SET b = '" + std::string(500, 'x') + "'"));
+    // A C1 control, a bidirectional override and DEL stay escaped in JSON too: it is read at terminals.
+    const std::string id = open_hold(mine("UPDATE a SET b = '\xc2\x9b\xe2\x80\xae\x7f" + std::string(494, 'x') + "'"));
     Outcome list = run("holds");
     EXPECT_EQ(list.code, 0);
     EXPECT_THAT(list.text, AllOf(HasSubstr("ID"), HasSubstr(id), HasSubstr("nightly"), HasSubstr("15m"), HasSubstr("…"),
                                  Not(HasSubstr(std::string(200, 'x')))));
-    EXPECT_THAT(run("holds show " + id).text, HasSubstr(std::string(500, 'x')));
-    const json whole = json::parse(run("--json holds").text);
-    EXPECT_EQ(whole.at(0).at("text").get<std::string>().size(), 519U);
+    EXPECT_THAT(run("holds show " + id).text, HasSubstr(std::string(494, 'x')));
+    const std::string as_json = run("--json holds").text;
+    EXPECT_TRUE(std::ranges::all_of(as_json, [](char each) { return each == '\n' || (each >= ' ' && each < '\x7f'); }));
+    const json whole = json::parse(as_json);
+    EXPECT_EQ(whole.at(0).at("text").get<std::string>().size(), 537U);
 
     const Outcome approved = run("approve " + id.substr(2, 4) + " --reason 'looks right'");
     EXPECT_EQ(approved.code, 0) << approved.text;

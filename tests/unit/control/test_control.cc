@@ -131,6 +131,64 @@ TEST_F(ControlTest, ATokenIsRefusedWhereNoProviderIsKnown) {
     EXPECT_THAT(refused.error().message, HasSubstr("identity"));
 }
 
+TEST_F(ControlTest, EveryVerbIsAskedForBeforeItsHandler) {
+    server->identify_by([](std::string_view) -> Result<approve::Person> {
+        approve::Person person;
+        person.name = "token:dashboard";
+        person.scopes = {"echo"};
+        return person;
+    });
+    server->authorize_by([](const Peer& peer, std::string_view verb) -> Result<> {
+        if (peer.person.scopes.empty() || verb == "echo") return {};
+        return fail(Errc::denied, "the scopes of this token do not cover that");
+    });
+    bool has_run = false;
+    server->handle("other", [&](const Peer&, const json&, const Emit&) -> Result<json> {
+        has_run = true;
+        return json();
+    });
+    server->start();
+    EXPECT_TRUE(ask(socket(), {{"verb", "echo"}, {"value", 1}, {"token", "t"}}).has_value());
+    const auto refused = ask(socket(), {{"verb", "other"}, {"token", "t"}});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, Errc::denied);
+    EXPECT_FALSE(has_run);
+    EXPECT_TRUE(ask(socket(), {{"verb", "other"}}).has_value()) << "without a token it is the process that asks";
+}
+
+TEST_F(ControlTest, AStreamIsReadAsItComes) {
+    std::atomic<bool> goes_on = false;
+    server->handle("slow", [&](const Peer&, const json&, const Emit& emit) -> Result<json> {
+        (void)emit(1);
+        while (!goes_on && emit(json())) std::this_thread::sleep_for(5ms);
+        (void)emit(2);
+        return json("done");
+    });
+    server->start();
+    auto stream = Stream::open(socket(), {{"verb", "slow"}});
+    ASSERT_TRUE(stream.has_value());
+    const auto first = stream->next(5s);
+    ASSERT_TRUE(first.has_value() && first->has_value());
+    EXPECT_EQ(**first, 1);
+    const auto nothing = stream->next(50ms);
+    ASSERT_TRUE(nothing.has_value());
+    EXPECT_FALSE(nothing->has_value());
+    goes_on = true;
+    EXPECT_EQ(**stream->next(5s), 2);
+    EXPECT_EQ(stream->next(5s).error().code, Errc::not_found) << "it is over";
+}
+
+TEST_F(ControlTest, AServiceHasPlacesOfItsOwn) {
+    server->reserve_for(::getuid(), 2);
+    server->start();
+    std::vector<Fd> taken;
+    for (int i = 0; i < 2; ++i) taken.push_back(connect_raw());
+    std::this_thread::sleep_for(100ms);  // until they were taken in
+    const auto refused = ask(socket(), {{"verb", "echo"}, {"value", 1}});
+    ASSERT_FALSE(refused.has_value()) << "though the socket has room for others";
+    EXPECT_EQ(refused.error().code, Errc::unavailable);
+}
+
 TEST_F(ControlTest, LinesOfAStreamArriveInOrderAndTheClientMayStop) {
     std::atomic<int> emitted = 0;
     std::atomic<bool> has_ended = false;

@@ -133,6 +133,24 @@ TEST_P(StreamTest, a_peer_that_vanishes_behind_unread_bytes_is_noticed) {
     EXPECT_EQ(thread.call([this] { return seen.closing_count; }), 1);
 }
 
+TEST_P(StreamTest, a_peer_that_says_no_more_keeps_nobody_busy) {
+    const auto rounds = std::make_shared<int>(0);
+    thread.call([&] { thread.loop().on_round([rounds] { ++*rounds; }); });
+    for (const bool is_read : {true, false}) {
+        open();
+        if (is_read) resume();
+        write_all(client.get(), "all that it says");
+        ::shutdown(client.get(), SHUT_WR);
+        EXPECT_TRUE(eventually(thread, [&] { return (is_read ? seen.closed_count : seen.closing_count) == 1; }));
+        const int before = thread.call([&] { return *rounds; });
+        std::this_thread::sleep_for(200ms);
+        EXPECT_LT(thread.call([&] { return *rounds; }) - before, 20) << (is_read ? "read" : "unread");
+        reset(client);
+        EXPECT_TRUE(eventually(thread, [this] { return seen.failed_count == 1; })) << "and its reset is noticed";
+        seen.failed_count = 0;
+    }
+}
+
 TEST_P(StreamTest, a_peer_that_vanishes_behind_kept_bytes_is_noticed) {
     open();
     thread.call([this] { seen.takes = 2; });

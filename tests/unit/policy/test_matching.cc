@@ -181,8 +181,15 @@ agents:
     - {run: "nightly-*", runners: [ana, ci]}
   unclaimed:
     - {run: loose}
+  boxed:
+    - {cgroup: "/docker/box-*"}
 )");
     using Sets = std::vector<std::string>;
+    EXPECT_EQ(policy->agents_matching(agent_of("", "/docker/box-1")), Sets{"boxed"});
+    EXPECT_EQ(policy->agents_matching(agent_of("x.service", "/docker/box-1/init/x.service")), Sets{"boxed"});
+    EXPECT_EQ(policy->agents_matching(agent_of("", "/docker/other/box-1")), Sets{});
+    EXPECT_EQ(policy->agents_matching(agent_of("", "/elsewhere/docker/box-1")), Sets{});
+    EXPECT_EQ(policy->agents_matching(agent_of("", "")), Sets{});
     EXPECT_EQ(
         policy->agents_matching(agent_of("migrator@1.service", "/system.slice/migrator@1.service", "/opt/bots/a/migrate")),
         Sets{"migrator"});

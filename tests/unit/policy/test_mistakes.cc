@@ -66,7 +66,7 @@ const std::vector<Mistake> every_mistake = {
     {"AgentNoItems", "agents: {bot: []}\n",
      "p.yaml:1:15: agent 'bot' has no items, so it can never match\n"},
     {"AgentEmptyItem", "agents: {bot: [{}]}\n",
-     "p.yaml:1:16: an item without keys would be every agent; say unit, slice, exe, run or token\n"},
+     "p.yaml:1:16: an item without keys would be every agent; say unit, slice, cgroup, exe, run or token\n"},
     {"AgentTokenWithoutClaims", "agents:\n"
      "  bot: [{token: {issuer: https://idp.example.com}}]\n",
      "p.yaml:2:17: 'token' needs 'claims'\n"},
@@ -90,6 +90,8 @@ const std::vector<Mistake> every_mistake = {
      "p.yaml:1:43: 'runners' says who may claim a 'run' name, and there is no 'run' here\n"},
     {"AgentSlice", "agents: {bot: [{slice: agents}]}\n",
      "p.yaml:1:24: 'slice' is the name of a slice; did you mean 'agents.slice'?\n"},
+    {"AgentCgroup", "agents: {bot: [{cgroup: docker/*}]}\n",
+     "p.yaml:1:25: 'cgroup' is a path from the mount as in /docker/*, so 'docker/*' can never match\n"},
     {"AgentWrongType", "agents: {bot: [{unit: [a.service]}]}\n",
      "p.yaml:1:23: 'unit' has to be a single value, and is a list\n"},
     {"AgentNoValue", "agents:\n"

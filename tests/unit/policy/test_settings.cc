@@ -251,6 +251,16 @@ TEST_F(SettingsFile, AgentsOutsideGovernAreAMistakeOfThePolicy) {
     EXPECT_EQ(said("{slice: assent-nightly.slice}"), "");
     EXPECT_EQ(said("{slice: system.slice}"), "3:7");
     EXPECT_EQ(said("{slice: assentish.slice}"), "3:7");
+    EXPECT_EQ(said("{cgroup: \"/assent.slice/*\"}"), "");
+    EXPECT_EQ(said("{cgroup: \"/**/agent-*.service/inner\"}"), "");
+    EXPECT_EQ(said("{cgroup: \"/docker/web\"}"), "3:7");
+    settings.govern_cgroups = {"/docker/*"};
+    EXPECT_EQ(said("{cgroup: \"/docker/*\"}"), "");
+    EXPECT_EQ(said("{cgroup: \"/docker/a/b\"}"), "");
+    EXPECT_EQ(said("{cgroup: \"/podman/web\"}"), "3:7");
+    settings.govern_cgroups = {"/machine.slice/docker-*.scope"};
+    EXPECT_EQ(said("{unit: docker-1.scope}"), "");
+    EXPECT_EQ(said("{unit: podman-1.scope}"), "3:7");
     EXPECT_EQ(said("{run: nightly, runners: [ana]}"), "");
     EXPECT_EQ(said("{exe: /usr/bin/psql}"), "");
 }

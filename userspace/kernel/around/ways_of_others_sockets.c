@@ -119,6 +119,10 @@ static int take_from(struct attempt* attempt, pid_t process) {
     if (handle < 0) return failed(attempt, "pidfd_open");
     const int taken = (int)syscall(SYS_pidfd_getfd, handle, STAND_IN_SOCKET, 0);
     if (taken < 0) return failed(attempt, "pidfd_getfd");
+    // What somebody said on it before may have been answered: nobody listens for it over there.
+    int pending = 0;
+    socklen_t size = sizeof(pending);
+    getsockopt(taken, SOL_SOCKET, SO_ERROR, &pending, &size);
     return say(attempt, taken);
 }
 

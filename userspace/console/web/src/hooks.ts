@@ -1,0 +1,167 @@
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+
+import { type Hold, type LogRecord, api } from "./api";
+
+// ---- places of the application
+
+const listeners = new Set<() => void>();
+
+export function go(place: string, how: "push" | "replace" = "push"): void {
+  if (how === "push") history.pushState(null, "", place);
+  else history.replaceState(null, "", place);
+  window.scrollTo(0, 0);
+  listeners.forEach((each) => each());
+}
+
+window.addEventListener("popstate", () => listeners.forEach((each) => each()));
+
+function subscribe(callback: () => void): () => void {
+  listeners.add(callback);
+  return () => listeners.delete(callback);
+}
+
+export const usePlace = () => useSyncExternalStore(subscribe, () => location.pathname + location.search);
+
+// ---- asking
+
+export interface Asked<T> {
+  value: T | undefined;
+  error: Error | undefined;
+  isAsking: boolean;
+  again: () => void;
+}
+
+// Asks when `key` changes; the answer before stays until the new one is there.
+export function useAsked<T>(key: string, ask: () => Promise<T>): Asked<T> {
+  const [state, set] = useState<{ value?: T; error?: Error; isAsking: boolean }>({ isAsking: true });
+  const [round, setRound] = useState(0);
+  const latest = useRef(ask);
+  latest.current = ask;
+  useEffect(() => {
+    let isWanted = true;
+    set((before) => ({ ...before, isAsking: true }));
+    latest
+      .current()
+      .then((value) => isWanted && set({ value, isAsking: false }))
+      .catch((error: Error) => isWanted && set((before) => ({ ...before, error, isAsking: false })));
+    return () => {
+      isWanted = false;
+    };
+  }, [key, round]);
+  return { value: state.value, error: state.error, isAsking: state.isAsking, again: useCallback(() => setRound((n) => n + 1), []) };
+}
+
+// ---- time
+
+const clocks = new Set<() => void>();
+setInterval(() => clocks.forEach((each) => each()), 1000);
+
+// Draws again every second.
+export function useNow(): number {
+  const [now, set] = useState(Date.now());
+  useEffect(() => {
+    const tick = () => set(Date.now());
+    clocks.add(tick);
+    return () => {
+      clocks.delete(tick);
+    };
+  }, []);
+  return now;
+}
+
+// ---- what comes by itself
+
+export type Connection = "opening" | "open" | "lost" | "ended";
+
+export interface Queue {
+  holds: Hold[];
+  isListed: boolean;
+  connection: Connection;
+}
+
+// A hold as it came, with the moment by this clock at which it ends.
+export const endsAt = (hold: Hold) => (hold as Hold & { ends_at?: number }).ends_at ?? Date.now() + hold.left_s * 1000;
+export const received = (hold: Hold): Hold => ({ ...hold, ends_at: Date.now() + hold.left_s * 1000 }) as Hold;
+
+export function useQueue(isWanted: boolean, onNew: (hold: Hold) => void): Queue {
+  const [queue, set] = useState<Queue>({ holds: [], isListed: false, connection: "opening" });
+  const tell = useRef(onNew);
+  tell.current = onNew;
+  useEffect(() => {
+    if (!isWanted) return undefined;
+    const events = new EventSource("/api/v1/holds/events");
+    let holds = new Map<string, Hold>();
+    let listing: Map<string, Hold> | null = new Map();
+    const show = (connection: Connection) =>
+      set({ holds: [...holds.values()].sort((a, b) => a.opened.localeCompare(b.opened)), isListed: listing === null, connection });
+    events.onopen = () => {
+      listing = new Map();
+    };
+    events.addEventListener("hold", (event) => {
+      const { hold, event: what } = JSON.parse(event.data as string) as { hold: Hold; event?: string };
+      const into = listing ?? holds;
+      if (hold.state === "waiting") into.set(hold.id, received(hold));
+      else into.delete(hold.id);
+      if (what === "opened" && listing === null) tell.current(hold);
+      if (listing === null) show("open");
+    });
+    events.addEventListener("listed", () => {
+      holds = listing ?? holds;
+      listing = null;
+      show("open");
+    });
+    events.addEventListener("signed-out", () => {
+      events.close();
+      void api.me().catch(() => undefined); // finds out, and the application asks for a sign-in
+    });
+    events.onerror = () => {
+      show("lost");
+      if (events.readyState === EventSource.CLOSED) void api.me().catch(() => undefined);
+    };
+    return () => events.close();
+  }, [isWanted]);
+  return queue;
+}
+
+export function useFollowed(session: string, isWanted: boolean, onRecord: (record: LogRecord) => void): Connection {
+  const [connection, set] = useState<Connection>("opening");
+  const tell = useRef(onRecord);
+  tell.current = onRecord;
+  useEffect(() => {
+    if (!isWanted) return undefined;
+    const events = new EventSource(`/api/v1/sessions/${session}/events`);
+    events.onopen = () => set("open");
+    events.addEventListener("record", (event) => tell.current(JSON.parse(event.data as string) as LogRecord));
+    const close = (how: Connection) => () => {
+      events.close();
+      set(how);
+    };
+    events.addEventListener("end", close("ended"));
+    events.addEventListener("failed", close("lost"));
+    events.addEventListener("signed-out", close("lost"));
+    events.onerror = () => set("lost");
+    return () => events.close();
+  }, [session, isWanted]);
+  return connection;
+}
+
+// ---- keys
+
+// Keys that do something by themselves: never while somebody types, and never one that decides.
+export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): void {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      const on = event.target as HTMLElement;
+      if (on.closest("input, textarea, select, dialog[open]")) return;
+      const action = latest.current[event.key];
+      if (!action) return;
+      event.preventDefault();
+      action(event);
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, []);
+}
