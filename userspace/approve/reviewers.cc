@@ -42,7 +42,7 @@ Result<> may_be_a_reviewer(const Hold& hold, const Person& person) {
         return fail(Errc::denied, "the agent runs as your user, and nobody approves their own agent's command");
     }
     // sudo keeps the person; another user's identity on top of a login (su, a service's user) does not.
-    if (person.issuer.empty() && person.uid != 0 && person.uid != person.login_uid) {
+    if (person.uid != 0 && person.uid != person.login_uid) {
         return fail(Errc::denied, "you act as " + person.name + " but are logged in as uid " +
                                       std::to_string(person.login_uid) + "; answer as yourself");
     }
@@ -53,8 +53,7 @@ Result<> may_be_a_reviewer(const Hold& hold, const Person& person) {
 
 bool is_decider(const Person& person, const std::vector<std::string>& decide_users,
                 const std::vector<std::string>& decide_groups) {
-    // `decide` names people of this host. Whose token was verified is a reviewer by the settings.
-    return !person.issuer.empty() || is_among(person, decide_users, decide_groups);
+    return is_among(person, decide_users, decide_groups);
 }
 
 Result<std::vector<std::string>> approvals_of(const Hold& hold, const Person& person) {
