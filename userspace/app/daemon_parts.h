@@ -11,6 +11,7 @@
 
 #include "app/cancel_keys.h"
 #include "app/handover.h"
+#include "app/hold_requests.h"
 #include "app/hold_service.h"
 #include "app/kernel_events.h"
 #include "app/lookups.h"
@@ -87,6 +88,13 @@ private:
     // This host cannot contain such an agent, and the settings do not accept that; empty: it can.
     [[nodiscard]] std::string why_refused(const model::Agent& agent) const;
     void add_permissions(const model::Agent& agent, nlohmann::json& answer) const;
+    // Holds and what keeps agents from wearing people out: before the workers.
+    [[nodiscard]] Result<> open_holds();
+    void save_limits();
+    void tell_of(const approve::Suspension& suspension);
+    // What of `assent status` is about holds, approvals and suspended agents.
+    void describe_people(nlohmann::json& answer) const;
+    [[nodiscard]] DecideLists deciders() const;
     void add_policy_requests();
 
     const policy::Settings& settings_;
@@ -105,6 +113,9 @@ private:
 
     std::unique_ptr<record::Log> log_;
     std::unique_ptr<approve::Desk> desk_;
+    std::unique_ptr<Suspensions> suspensions_;  // its tasks run on the service's thread, which ends first
+    RuleLimits rule_limits_{system_clock()};
+    LastRefusals last_refusals_;
     std::unique_ptr<HoldService> holds_;
     PolicyKeeper policies_;
     resolve::LearnedNames learned_names_;

@@ -23,8 +23,7 @@ constexpr auto look_every = std::chrono::milliseconds(250);  // for what a follo
 // Records the look, or says why it may not be. `about` is what was looked at: members of the record.
 Result<> record_look(const RecordRequests& deps, const Peer& peer, std::string_view what, std::string_view about) {
     const DecideLists decide = deps.decide();
-    const bool may_look =
-        !peer.person.is_governed && (peer.uid == 0 || approve::is_decider(peer.person, decide.users, decide.groups));
+    const bool may_look = !peer.person.is_governed && (peer.uid == 0 || approve::is_decider(peer.person, decide));
     if (!may_look)
         return fail(Errc::denied, "records are shown to root and to the people in `decide` of this host's settings");
     std::string members;

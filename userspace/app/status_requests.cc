@@ -13,7 +13,7 @@ using nlohmann::json;
 
 Result<json> end_session(const StatusSource& source, const Peer& peer, const json& request) {
     const DecideLists decide = source.decide();
-    const bool is_decider = approve::is_decider(peer.person, decide.users, decide.groups);
+    const bool is_decider = approve::is_decider(peer.person, decide);
     if (peer.person.is_governed || (peer.uid != 0 && !is_decider)) {
         return fail(Errc::denied, "sessions are ended by root and by the people in `decide` of this host's settings");
     }
