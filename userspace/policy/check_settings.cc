@@ -100,14 +100,33 @@ bool may_decide(const std::string& user, const Settings& settings) {
                                                            [&](const auto& group) { return is_in_group(user, group); });
 }
 
+constexpr std::string_view unix_prefix = "unix:";
+
 // "ana" of "unix:ana", as people of this host are written where others log in by a token.
 std::string plain_name(const std::string& name) {
-    constexpr std::string_view prefix = "unix:";
-    return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    return name.starts_with(unix_prefix) ? name.substr(unix_prefix.size()) : name;
+}
+
+// Where reviewers have an identity provider plain names are its own, and who is in its groups it alone knows. Gives those of
+// this host, who answer where the settings say so.
+Reviewers take_those_of_tokens(const Reviewers& reviewers, bool has_local, Candidates& out) {
+    Reviewers local;
+    for (const auto& user : reviewers.users) {
+        if (!user.starts_with(unix_prefix)) out.persons.insert("by token " + user);
+        if (user.starts_with(unix_prefix) && has_local) local.users.push_back(user);
+    }
+    for (const auto& group : reviewers.groups) {
+        out.is_open = out.is_open || !group.starts_with(unix_prefix);
+        if (group.starts_with(unix_prefix) && has_local) local.groups.push_back(group);
+    }
+    return local;
 }
 
 // Those of the reviewers who are also in `decide`. A group that `decide` names has enough of them.
-void add_deciders(const Reviewers& reviewers, const Settings& settings, Candidates& out) {
+void add_deciders(const Reviewers& named, const Settings& settings, Candidates& out) {
+    const auto& identity = settings.identity;
+    const Reviewers reviewers =
+        identity.has_reviewers() ? take_those_of_tokens(named, identity.has_local_reviewers, out) : named;
     for (const auto& written : reviewers.users) {
         const std::string user = plain_name(written);
         if (may_decide(user, settings)) out.persons.insert(user);

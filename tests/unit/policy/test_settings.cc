@@ -293,6 +293,22 @@ TEST_F(SettingsFile, AChainNeedsEnoughPeopleWhoMayDecideHere) {
     EXPECT_EQ(said("[{reviewers: {users: [\"unix:ana\"]}}]"), 0U);
 }
 
+TEST_F(SettingsFile, WhereReviewersHaveAProviderPlainNamesAreItsOwn) {
+    const std::string with_provider =
+        "decide: {users: [ana]}\nidentity: {issuers: [{issuer: \"https://idp\", reviewers: {client_id: x}}]";
+    const auto said = [&](const std::string& settings, const std::string& stages) {
+        return policy_of("approvals:\n  a: {stages: " + stages + "}\n")->check_against(*load(settings)).size();
+    };
+    const std::string tokens_only = with_provider + "}\n";
+    const std::string both = with_provider + ", local_reviewers: allow}\n";
+    EXPECT_EQ(said(tokens_only, "[{reviewers: {users: [ana@example.com]}}]"), 0U);
+    EXPECT_EQ(said(tokens_only, "[{reviewers: {groups: [dba]}, quorum: 3}]"), 0U);
+    EXPECT_EQ(said(tokens_only, "[{reviewers: {users: [\"unix:ana\"]}}]"), 1U) << "people of this host do not answer";
+    EXPECT_EQ(said(both, "[{reviewers: {users: [\"unix:ana\"]}}]"), 0U);
+    EXPECT_EQ(said(both, "[{reviewers: {users: [\"unix:ben\"]}}]"), 1U) << "and of them those in `decide`";
+    EXPECT_EQ(said(tokens_only, "[{reviewers: {users: [\"unix:ana\", a@example.com]}, quorum: 2}]"), 1U);
+}
+
 TEST_F(SettingsFile, WhenAgentsAreSuspended) {
     EXPECT_TRUE(load("decide: {users: [root]}\n")->suspend.is_on);
     EXPECT_FALSE(load("suspend: off\n")->suspend.is_on);
