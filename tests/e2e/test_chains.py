@@ -159,15 +159,15 @@ class Widened(Chains):
                 try:
                     c.execute("SELECT 1")
                 except psycopg.Error as e:
-                    say(**error_of(e))
-        """)
+                    say(failed=str(e))
+        """, stdin=-1)
         self.assertEqual(busy.next(), {"rows": 1})
         done = self.assent.cli("revoke", listed[0]["id"], "--reason", "wrong rows", user="backup")
         self.assertEqual(done.returncode, 0, done.stderr)
         busy.tell()
-        told = busy.next()
-        self.assertIn("revoked: wrong rows", told["message"])
+        self.assertTrue(busy.next()["failed"])
         busy.kill()
+        self.wait_for_leaf("flow.event", lambda leaf: leaf.get("event") == "ended" and "was revoked: wrong rows" in leaf["detail"])
         self.assertEqual(self.postgres.sql("SELECT status FROM orders WHERE id = 35", "shop") == "returned", False, "it was rolled back")
         waiting = self.start_update(36)
         self.deny(self.wait_for_hold("id = 36"))
@@ -176,12 +176,12 @@ class Widened(Chains):
         self.assertEqual(self.wait_for_leaf("grant.revoked", lambda leaf: True)["person"], "backup")
 
     def test_so_many_times_and_no_more(self):
-        agent = self.start_update(41, "UPDATE orders SET status = 'lost' WHERE id = 41")
+        agent = self.start_update(41, "UPDATE orders SET status = 'paid' WHERE id = 41")
         self.widen(self.wait_for_hold("id = 41"), "--times", "2")
         self.assertEqual(agent.next(), {"rows": 1})
         self.assent.restart()
-        self.assertEqual(self.script(RUN_ONE.format(statement="UPDATE orders SET status = 'lost' WHERE id = 42")), {"rows": 1})
-        third = self.start_update(0, "UPDATE orders SET status = 'lost' WHERE id = 43")
+        self.assertEqual(self.script(RUN_ONE.format(statement="UPDATE orders SET status = 'paid' WHERE id = 42")), {"rows": 1})
+        third = self.start_update(0, "UPDATE orders SET status = 'paid' WHERE id = 43")
         self.deny(self.wait_for_hold("id = 43"))
         third.kill()
 

@@ -68,7 +68,7 @@ class Suspended(harness.EndToEnd):
                     except psycopg.Error as e:
                         say(**error_of(e))
                     sys.stdin.readline()
-        """)
+        """, stdin=-1)
         self.assertEqual(agent.next(), {"one": 1})
         self.assertEqual(self.assent.cli("suspend", "nightly", user="games").returncode, 4)
         self.assertEqual(self.assent.cli("suspend", "nightly", "--reason", "wrong rows", user="backup").returncode, 0)
@@ -180,8 +180,10 @@ class Waiting(harness.EndToEnd):
         for answer, code in ((self.deny, 4), (lambda hold: None, 5)):
             agent = self.start_patient(PATIENT.replace("101", "10{}".format(code)))
             hold = self.wait_for_hold(f"id = 10{code}")
+            said = agent.next()
+            while "meanwhile" not in said:
+                said = agent.next()
             answer(hold)
-            said = agent.next(60)
             while "waited" not in said:
                 said = agent.next(60)
             self.assertEqual(said, {"waited": code})

@@ -33,6 +33,7 @@ struct ScriptedSession final : session::Session {
     void hold_changed(const model::HoldStatus&) override { told.push_back("hold"); }
     void hold_failed(std::string_view) override {}
     void hold_used(bool) override {}
+    void grant_revoked(std::string_view, std::string_view, std::string_view) override {}
     void policy_changed(std::shared_ptr<const policy::Policy>) override {}
     bool cancel_requested() override {
         told.push_back("cancel");

@@ -42,7 +42,7 @@ protected:
             if (on_record) on_record();
             return {};
         };
-        const auto decide = [] { return DecideLists{{"ana", "ben"}, {"dbas"}}; };
+        const auto decide = [] { return DecideLists{{"ana", "ben"}, {"dbas"}, {}}; };
         add_hold_requests(server, {*desk, decide, record, clock});
         add_status_requests(server, {[] {
                                          return json{{"pid", 1}};

@@ -164,7 +164,7 @@ protected:
         made.agent = "nightly";
         made.target = "shop-db";
         made.text = "UPDATE orders SET total = 0";
-        made.approvals = {{"dba", {{.users = {"ana"}}}, {}}};
+        made.approvals = {{"dba", {{{"ana"}, {}, 1, {}, {}, {}}}, {}}};
         return made;
     }
     static approve::Person ana() {

@@ -61,7 +61,7 @@ protected:
     }
     void reopen() {
         desk.reset();
-        auto opened = Desk::open(file(), clock, options);
+        auto opened = Desk::open(file(), clock, desk_options);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         desk = std::move(*opened);
     }
@@ -110,7 +110,7 @@ protected:
     const Person mallory = person("mallory", 1666, {"staff"});
 
     TestClock clock;
-    DeskOptions options;
+    DeskOptions desk_options;
     std::filesystem::path folder;
     std::unique_ptr<Desk> desk;
 };

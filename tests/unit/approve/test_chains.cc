@@ -154,7 +154,7 @@ TEST_F(ChainTest, WhoIsCoveredByAQuorumIsNotCoveredByASmallerOne) {
 class TokenChainTest : public ChainTest {
 protected:
     void SetUp() override {
-        options.reviewing = {true, false};
+        desk_options.reviewing = {true, false};
         ChainTest::SetUp();
     }
 };
@@ -187,7 +187,7 @@ TEST_F(TokenChainTest, NamesOfTheHostAndOfTokensNeverStandForEachOther) {
 }
 
 TEST_F(TokenChainTest, WhoIsKnownInTwoWaysIsNotCountedTwice) {
-    options.reviewing = {true, true};
+    desk_options.reviewing = {true, true};
     reopen();
     auto wanted = request();
     model::HoldStage two;

@@ -247,7 +247,7 @@ TEST_F(GlassTest, ItLetsTheAgentThroughAtOnceForAWhileAndWantsAReview) {
 }
 
 TEST_F(GlassTest, TheRequesterMayBreakItAndSomebodyElseReviewsWherePeopleHaveTokens) {
-    options.reviewing = {true, true};
+    desk_options.reviewing = {true, true};
     reopen();
     auto wanted = behind_glass("1");
     wanted.approvals = {approval("glass", {"unix:ana", "unix:ben"})};

@@ -15,7 +15,7 @@ protected:
     [[nodiscard]] std::string answer_to(const Person& someone) const {
         auto hold = desk->find(id);
         if (!hold) return hold.error().message;
-        auto allowed = may_decide(*hold, someone, {decide_users, decide_groups, options.reviewing});
+        auto allowed = may_decide(*hold, someone, {decide_users, decide_groups, desk_options.reviewing});
         if (allowed) return {};
         EXPECT_EQ(allowed.error().code, Errc::denied);
         return allowed.error().message;

@@ -33,7 +33,7 @@ protected:
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         server = std::move(*opened);
         const auto record = [](const model::RecordDraft&) -> Result<> { return {}; };
-        const auto decide = [this] { return app::DecideLists{{me}, {}}; };
+        const auto decide = [this] { return app::DecideLists{{me}, {}, {}}; };
         app::add_hold_requests(*server, {*desk, decide, record, clock});
         app::add_status_requests(
             *server, {[this] { return status; },
@@ -55,7 +55,7 @@ protected:
     [[nodiscard]] std::filesystem::path socket() const { return folder / "run" / "control.sock"; }
     model::HoldRequest mine(const std::string& text = "UPDATE accounts SET balance = 0 WHERE id = 7") {
         auto made = request(text);
-        made.approvals = {{"dba", {{.users = {me}}}, {}}};
+        made.approvals = {approve::approval("dba", {me})};
         return made;
     }
     static Outcome run(const std::string& arguments) { return run_to_end(program, arguments); }
