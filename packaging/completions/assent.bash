@@ -2,6 +2,8 @@
 
 _assent_holds() { assent holds 2>/dev/null | sed -n '2,$s/ .*//p' | grep '^h-'; }
 
+_assent_grants() { assent approvals 2>/dev/null | sed -n '2,$s/ .*//p' | grep '^[wg]-'; }
+
 _assent_sessions() { assent sessions --limit 50 2>/dev/null | sed -n '2,$s/ .*//p'; }
 
 _assent() {
@@ -28,7 +30,7 @@ _assent() {
         --config | --token-file | --catalog | --sql-file | --key | --checkpoint) compopt -o default; return ;;
         --policy | --folder) compopt -o dirnames; return ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
-        --name | --purpose | --issuer | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --unit | --cgroup | --pid | --days) return ;;
+        --name | --purpose | --issuer | --reason | --sql | --agent | --target | --database | --at | --since | --until | --limit | --drain | --for | --times | --timeout | --unit | --cgroup | --pid | --days) return ;;
         --scope) mapfile -t COMPREPLY < <(compgen -W 'holds records policy status end' -- "$current"); return ;;
         --verdict) mapfile -t COMPREPLY < <(compgen -W 'allow hold deny' -- "$current"); return ;;
         --session) mapfile -t COMPREPLY < <(compgen -W "$(_assent_sessions)" -- "$current"); return ;;
@@ -36,15 +38,20 @@ _assent() {
 
     local common='--config --json --help' words=''
     case $verb in
-        '') words="run login logout whoami holds approve deny sessions replay search verify status doctor policy govern end token upgrade detach --version $common" ;;
+        '') words="run login logout whoami suspend resume holds approve deny approvals revoke review sessions replay search verify status doctor policy govern end token upgrade detach --version $common" ;;
         run) words='--name --user --purpose --token-file --config --help --' ;;
         login) words="--issuer --token-file $common" ;;
         holds)
             case $sub in
-                show | wait) words="$(_assent_holds) $common" ;;
-                *) words="show wait --all --watch $common" ;;
+                show) words="$(_assent_holds) $common" ;;
+                wait) words="$(_assent_holds) --timeout $common" ;;
+                *) words="show wait --all --each --watch $common" ;;
             esac ;;
-        approve | deny) words="$(_assent_holds) --reason $common" ;;
+        approve) words="$(_assent_holds) --reason --shape --for --times --yes $common" ;;
+        deny) words="$(_assent_holds) --reason $common" ;;
+        approvals) words="--all $common" ;;
+        revoke | review) words="$(_assent_grants) --reason $common" ;;
+        suspend | resume) words="--reason $common" ;;
         end) words="$(_assent_sessions) --reason $common" ;;
         sessions) words="--live --since --until --agent --target --verdict --limit --folder $common" ;;
         replay) words="$(_assent_sessions) --follow --folder $common" ;;

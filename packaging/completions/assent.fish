@@ -4,6 +4,10 @@ function __assent_holds
     assent holds 2>/dev/null | sed -n '2,$s/ .*//p' | grep '^h-'
 end
 
+function __assent_grants
+    assent approvals 2>/dev/null | sed -n '2,$s/ .*//p' | grep '^[wg]-'
+end
+
 function __assent_sessions
     assent sessions --limit 50 2>/dev/null | sed -n '2,$s/ .*//p'
 end
@@ -21,6 +25,11 @@ complete -c assent -n __fish_use_subcommand -a whoami -d 'Who an agent is here, 
 complete -c assent -n __fish_use_subcommand -a holds -d 'Commands that wait for a person'
 complete -c assent -n __fish_use_subcommand -a approve -d 'Let a held command run, once'
 complete -c assent -n __fish_use_subcommand -a deny -d 'Refuse a held command'
+complete -c assent -n __fish_use_subcommand -a approvals -d 'What is approved beyond one command'
+complete -c assent -n __fish_use_subcommand -a revoke -d 'End a widened approval, and what runs under it'
+complete -c assent -n __fish_use_subcommand -a review -d 'Write down what was found behind broken glass'
+complete -c assent -n __fish_use_subcommand -a suspend -d 'Let an agent do nothing until it is resumed'
+complete -c assent -n __fish_use_subcommand -a resume -d 'Let a suspended agent work again'
 complete -c assent -n __fish_use_subcommand -a sessions -d 'Sessions that were recorded'
 complete -c assent -n __fish_use_subcommand -a replay -d 'What a session did'
 complete -c assent -n __fish_use_subcommand -a search -d 'Find text in what was recorded'
@@ -42,13 +51,21 @@ complete -c assent -n '__fish_seen_subcommand_from login' -l issuer -x -d 'The i
 
 complete -c assent -n '__fish_seen_subcommand_from holds; and not __fish_seen_subcommand_from show wait' -a 'show wait'
 complete -c assent -n '__fish_seen_subcommand_from holds' -l all -d 'Also those that have ended'
+complete -c assent -n '__fish_seen_subcommand_from holds' -l each -d 'One line for each'
+complete -c assent -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'Wait for so long at most'
+complete -c assent -n '__fish_seen_subcommand_from approve' -l shape -d 'The same statement with other values too'
+complete -c assent -n '__fish_seen_subcommand_from approve' -l for -x -d 'How long it lasts'
+complete -c assent -n '__fish_seen_subcommand_from approve' -l times -x -d 'How often it lets something through'
+complete -c assent -n '__fish_seen_subcommand_from approve' -l yes -d 'Do not ask'
+complete -c assent -n '__fish_seen_subcommand_from approvals' -l all -d 'Also those that are over'
+complete -c assent -n '__fish_seen_subcommand_from revoke review' -a '(__assent_grants)'
 complete -c assent -n '__fish_seen_subcommand_from holds' -l watch -d 'Stay, and take answers'
 complete -c assent -n '__fish_seen_subcommand_from show wait approve deny' -a '(__assent_holds)'
 complete -c assent -n '__fish_seen_subcommand_from govern' -l unit -x -d 'The unit that runs under this name'
 complete -c assent -n '__fish_seen_subcommand_from govern' -l cgroup -x -d 'A cgroup, by its path from the mount'
 complete -c assent -n '__fish_seen_subcommand_from govern' -l pid -x -a '(__fish_complete_pids)' -d 'The cgroup of this process'
 complete -c assent -n '__fish_seen_subcommand_from govern' -l oci-hook -d 'The container whose state comes by the standard input'
-complete -c assent -n '__fish_seen_subcommand_from approve deny end detach' -l reason -x -d 'Why'
+complete -c assent -n '__fish_seen_subcommand_from approve deny end detach revoke review suspend resume' -l reason -x -d 'Why'
 complete -c assent -n '__fish_seen_subcommand_from end replay' -a '(__assent_sessions)'
 
 complete -c assent -n '__fish_seen_subcommand_from sessions' -l live -d 'Those that are open now'

@@ -104,13 +104,14 @@ class EndToEnd(unittest.TestCase):
     postgres_tls = None
     threads = 1
     extra_settings = {}
+    decide = DECIDE
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
         cls.postgres = throwaway.Postgres(name=f"pg-{cls.__name__}", settings=cls.postgres_settings, tls=cls.postgres_tls)
         throwaway.make_shop(cls.postgres)
-        cls.assent = throwaway.Assent({"shop.yaml": cls.fill(cls.policy)}, name=cls.__name__.lower(), threads=cls.threads, decide=DECIDE,
+        cls.assent = throwaway.Assent({"shop.yaml": cls.fill(cls.policy)}, name=cls.__name__.lower(), threads=cls.threads, decide=cls.decide,
                                       extra_settings=cls.extra_settings)
 
     @classmethod

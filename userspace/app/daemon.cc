@@ -102,11 +102,7 @@ Result<> Daemon::open_records() {
         return record({model::record_type::detached, {}, members, {}, true});
     });
     if (!noted) return noted;
-    auto desk = approve::Desk::open(settings_.state / "holds.sqlite", system_clock());
-    if (!desk) return std::unexpected(desk.error());
-    desk_ = std::move(*desk);
-    holds_ = std::make_unique<HoldService>(*desk_, log_->add_lane([] {}));
-    return holds_->start(log_->folder());
+    return open_holds();
 }
 
 Result<> Daemon::record_start() const {
@@ -260,6 +256,9 @@ Result<> Daemon::open_workers() {
         .serve_dns = [this](Fd connection, const kernel::Origin& origin) { lookups_->serve(std::move(connection), origin); },
         .log = *log_,
         .holds = *holds_,
+        .suspensions = *suspensions_,
+        .rule_limits = rule_limits_,
+        .last_refusals = last_refusals_,
         .cancel_keys = cancel_keys_,
         .generations = generations_,
         .unlisted = settings_.unlisted_targets,
@@ -442,6 +441,7 @@ void Daemon::stop_threads() {
     if (tokens_) tokens_->stop();
     if (lookups_) lookups_->stop();
     if (holds_) holds_->stop();
+    if (desk_) save_limits();
     if (log_) close_records();
     for (auto& worker : workers_) worker->stop();
 }

@@ -29,7 +29,7 @@ Result<> Daemon::add_console_requests() {
     if (!tokens) return std::unexpected(std::move(tokens.error()));
     api_tokens_ = std::move(*tokens);
     const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
-    const auto decide = [this] { return decide_lists(); };
+    const auto decide = [this] { return deciders(); };
     control_->identify_by([this](std::string_view token) -> Result<approve::Person> {
         if (ApiTokens::is_one(token)) return api_tokens_->identify(token);
         return issuers_->identify(token);

@@ -6,12 +6,15 @@
 #include "app/daemon.h"
 #include "app/daemon_parts.h"
 #include "app/govern_requests.h"
+#include "app/grant_requests.h"
 #include "app/hold_requests.h"
 #include "app/login_requests.h"
+#include "app/permissions.h"
 #include "app/policy_requests.h"
 #include "app/record_requests.h"
 #include "app/run_requests.h"
 #include "app/status_requests.h"
+#include "app/suspend_requests.h"
 #include "base/json_writer.h"
 #include "secrets/credential_check.h"
 
@@ -30,9 +33,14 @@ Result<> Daemon::open_control() {
         handover_.take(Transport::tcp, {{}, 0, (settings_.run / "control.sock").string()}));
     if (!server) return std::unexpected(server.error());
     control_ = std::move(*server);
-    const auto decide = [this] { return decide_lists(); };
+    const auto decide = [this] { return deciders(); };
     const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
     add_hold_requests(*control_, {*desk_, decide, durable, system_clock()});
+    add_grant_requests(*control_, {*desk_, decide, durable, system_clock(),
+                                   [this](const std::string& grant, const std::string& by, const std::string& reason) {
+                                       for (auto& worker : workers_) worker->end_under(grant, by, reason);
+                                   }});
+    add_suspend_requests(*control_, {*suspensions_, decide, durable, system_clock()});
     add_status_requests(*control_, {[this] { return describe(); },
                                     [this](const std::string& session, const std::string& by, const std::string& reason) {
                                         return end_session(session, by, reason);
@@ -93,7 +101,7 @@ json Daemon::describe() const {
     answer["governed"] = redirect_->governed();
     answer["flows"] = flow_count();
     answer["sessions"] = flow_count();
-    answer["holds_waiting"] = desk_->waiting_count();
+    describe_people(answer);
     answer["records"] = json::parse("{" + log_->describe() + "}", nullptr, false);
     auto degradations = redirect_->degradations();
     degradations.insert(degradations.end(), lacks_.begin(), lacks_.end());
@@ -141,12 +149,14 @@ Result<std::string> Daemon::end_session(const std::string& session, const std::s
 void Daemon::add_permissions(const model::Agent& agent, json& answer) const {
     const auto policy = policies_.current();
     const auto sets = policy->agents_matching(agent);
-    answer["agents"] = sets;
-    json targets = json::array();
-    for (const auto& target : policy->targets()) {
-        targets.push_back(target_to_json(target));
+    add_policy_permissions(*policy, sets, answer);
+    answer["suspended"] = suspensions_->why(agent.name(), sets);
+    answer["refusals"] = refusals_to_json(last_refusals_.of(agent.cgroup_id, agent.uid));
+    json attempts = json::array();
+    for (const json& one : events_->describe_attempts()) {
+        if (one.value("cgroup_id", std::uint64_t{0}) == agent.cgroup_id) attempts.push_back(one);
     }
-    answer["targets"] = std::move(targets);
+    answer["attempts"] = std::move(attempts);
 }
 
 }  // namespace assent::app

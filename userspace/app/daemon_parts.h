@@ -84,9 +84,6 @@ private:
     void end_sessions(std::string_view why);
     void stop_threads();
     void close_records();
-    [[nodiscard]] DecideLists decide_lists() const {
-        return {settings_.decide_users, settings_.decide_groups, settings_.view_users, settings_.view_groups};
-    }
     [[nodiscard]] nlohmann::json describe() const;
     [[nodiscard]] std::vector<nlohmann::json> live_sessions() const;
     [[nodiscard]] Result<std::string> end_session(const std::string& session, const std::string& by,
@@ -99,6 +96,13 @@ private:
     // Everything that the console, the notifier and programs ask for.
     [[nodiscard]] Result<> add_console_requests();
     void add_reload_request();
+    // Holds and what keeps agents from wearing people out: before the workers.
+    [[nodiscard]] Result<> open_holds();
+    void save_limits();
+    void tell_of(const approve::Suspension& suspension);
+    // What of `assent status` is about holds, approvals and suspended agents.
+    void describe_people(nlohmann::json& answer) const;
+    [[nodiscard]] DecideLists deciders() const;
 
     const policy::Settings& settings_;
     WallTime started_;
@@ -116,6 +120,9 @@ private:
 
     std::unique_ptr<record::Log> log_;
     std::unique_ptr<approve::Desk> desk_;
+    std::unique_ptr<Suspensions> suspensions_;  // its tasks run on the service's thread, which ends first
+    RuleLimits rule_limits_{system_clock()};
+    LastRefusals last_refusals_;
     std::unique_ptr<HoldService> holds_;
     PolicyKeeper policies_;
     Notices notices_;

@@ -29,6 +29,16 @@ public:
     virtual void open_hold(Flow& flow, const model::HoldRequest& request) = 0;
     virtual void use_hold(Flow& flow, std::string_view id) = 0;
     virtual void leave_hold(Flow& flow, std::string_view id, bool is_cancelled) = 0;
+    // As of session::Ports.
+    [[nodiscard]] virtual std::string why_suspended(const Flow& /*flow*/, const std::vector<std::string>& /*sets*/) const {
+        return {};
+    }
+    [[nodiscard]] virtual std::vector<model::RuleLimit> count(const Flow& /*flow*/,
+                                                              const std::vector<model::RuleLimit>& /*limits*/) {
+        return {};
+    }
+    virtual void refused(const Flow& /*flow*/, session::Ports::RefusedBy /*by*/, const wire::Refusal& /*refusal*/,
+                         std::string_view /*command*/) {}
     [[nodiscard]] virtual std::uint32_t remember_cancel_key(Flow& flow, std::uint32_t process, std::uint32_t secret) = 0;
     // Answered by Flow::cancel_done().
     virtual void cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) = 0;
@@ -88,6 +98,15 @@ private:
     void open_hold(const model::HoldRequest& request) override;
     void use_hold(std::string_view id) override { host_.use_hold(*this, id); }
     void leave_hold(std::string_view id, bool is_cancelled) override;
+    std::string why_suspended(const std::vector<std::string>& sets) const override {
+        return host_.why_suspended(*this, sets);
+    }
+    std::vector<model::RuleLimit> count(const std::vector<model::RuleLimit>& limits) override {
+        return host_.count(*this, limits);
+    }
+    void refused(RefusedBy by, const wire::Refusal& refusal, std::string_view command) override {
+        host_.refused(*this, by, refusal, command);
+    }
     std::uint32_t remember_cancel_key(std::uint32_t process, std::uint32_t secret) override;
     void cancel(std::uint32_t process, std::uint32_t secret) override;
     void names_changed() override { names_->change(); }

@@ -1,12 +1,17 @@
 #include "app/hold_requests.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
+
+#include <spdlog/spdlog.h>
 
 #include "app/hold_view.h"
 #include "app/hold_watch.h"
 #include "app/view_rights.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/shown_text.h"
 
 namespace assent::app {
 namespace {
@@ -16,7 +21,10 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-constexpr std::chrono::milliseconds look_every(1000);  // whether the peer is still there
+constexpr std::chrono::milliseconds look_every(1000);    // whether the peer is still there
+constexpr std::int64_t longest_wait = 30LL * 24 * 3600;  // seconds
+constexpr std::size_t group_ids = 100;                   // shown of a group
+constexpr std::size_t group_text = 400;
 
 // What the handlers share; each of them keeps it alive.
 struct Shared {
@@ -45,6 +53,38 @@ bool may_see(Sight sight, const Hold& hold, const Peer& peer) {
 std::unexpected<Error> may_not_see() {
     return fail(Errc::denied, "holds are shown to root and to the people in `decide` and `view` of this host's settings");
 }
+
+// Those that wait, by the shape of their statement: many of the same are one thing to look at.
+class Groups {
+public:
+    void add(const Hold& hold) {
+        if (hold.status.state != model::HoldState::waiting) return;
+        const bool has_shape = hold.request.shape != Digest{};
+        auto& group = groups_[has_shape ? to_hex(hold.request.shape) : hold.status.id];
+        if (group.is_null()) {
+            group = {{"shape", has_shape ? json(to_hex(hold.request.shape)) : json()},
+                     {"agent", shown_text(hold.request.agent)},
+                     {"target", shown_text(hold.request.target)},
+                     {"rules", hold.request.rules},
+                     {"text", shown_text(hold.request.text.substr(0, group_text), Lines::many)},
+                     {"count", 0},
+                     {"ids", json::array()}};
+            order_.push_back(&group);
+        }
+        group["count"] = group["count"].get<std::size_t>() + 1;
+        if (group["ids"].size() < group_ids) group["ids"].push_back(hold.status.id);
+    }
+    // In the order in which their first ones came.
+    [[nodiscard]] json to_json() const {
+        json out = json::array();
+        for (const json* group : order_) out.push_back(*group);
+        return out;
+    }
+
+private:
+    std::map<std::string, json> groups_;
+    std::vector<const json*> order_;
+};
 
 // An agent asking for its own is no news.
 Result<> record_look(const Shared& shared, const Peer& peer, std::string_view what) {
@@ -100,15 +140,19 @@ Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, c
     std::optional<HoldWatch::Watcher> watcher;
     if (is_watch) watcher.emplace(shared.watch);
     std::size_t count = 0;
+    Groups groups;
     // An agent is not let through all that the host has ever held to find its own.
     const bool only_waiting = sight == Sight::own || !request.value("all", false);
-    for (const Hold& hold : shared.deps.desk.list(only_waiting, limits::holds_listed)) {
-        if (!may_see(sight, hold, peer)) continue;
-        if (!emit({{"hold", shared.shown(hold, detail)}})) return json();
+    // One at a time: together they may be larger than memory.
+    for (const std::string& id : shared.deps.desk.ids(only_waiting, limits::holds_listed)) {
+        const auto hold = shared.deps.desk.find(id);
+        if (!hold || !may_see(sight, *hold, peer)) continue;
+        if (!emit({{"hold", shared.shown(*hold, detail)}})) return json();
+        groups.add(*hold);
         ++count;
     }
-    if (!is_watch) return json{{"count", count}};
-    if (!emit({{"event", "listed"}, {"count", count}})) return json();
+    if (!is_watch) return json{{"count", count}, {"groups", groups.to_json()}};
+    if (!emit({{"event", "listed"}, {"count", count}, {"groups", groups.to_json()}})) return json();
     return watch_holds(shared, peer, sight, detail, emit, *watcher);
 }
 
@@ -128,9 +172,13 @@ Result<json> wait_for_hold(Shared& shared, const Peer& peer, const json& request
     if (auto recorded = record_look(shared, peer, "wait " + hold->status.id); !recorded) {
         return std::unexpected(std::move(recorded.error()));
     }
-    while (hold->status.state == model::HoldState::waiting) {
+    const auto timeout =
+        std::chrono::seconds(std::clamp<std::int64_t>(request.value("timeout_s", longest_wait), 0, longest_wait));
+    const Moment end = shared.deps.clock.now() + timeout;
+    while (hold->status.state == model::HoldState::waiting && shared.deps.clock.now() < end) {
         if (!emit(json())) return json();
-        const auto change = watcher.next(look_every);
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - shared.deps.clock.now());
+        const auto change = watcher.next(std::min(look_every, left));
         if (watcher.is_behind()) return fail(Errc::limit, "too many changes were not read in time; wait again");
         if (change && change->id == hold->status.id) hold = find_for(shared, peer, request);
         if (!hold) return std::unexpected(std::move(hold.error()));
@@ -138,40 +186,100 @@ Result<json> wait_for_hold(Shared& shared, const Peer& peer, const json& request
     return shared.shown(*hold, Detail::brief);
 }
 
-// Durable before the decision counts.
-Result<> record_decision(const Shared& shared, const Peer& peer, const Hold& after, bool approves, std::string_view reason) {
+void add_grant_members(JsonWriter& writer, const approve::Decision& decision) {
+    if (!decision.grant) return;
+    const approve::Grant& grant = *decision.grant;
+    writer.member("grant", grant.id).member("grant_kind", name_of(grant.kind)).member("until", to_rfc3339(grant.until));
+    if (grant.times != 0) writer.member("times", grant.times);
+    if (grant.kind == approve::GrantKind::shape) writer.member("shape", to_hex(grant.shape));
+    writer.strings("released", decision.released);
+}
+
+// Broken glass is a record of its own, and in the journal: nobody shall have to look for it.
+Result<> record_glass(const Shared& shared, const Peer& peer, const approve::Decision& decision) {
+    if (!decision.grant || decision.grant->kind != approve::GrantKind::glass) return {};
+    const approve::Grant& grant = *decision.grant;
     std::vector<std::string> approvals;
+    for (const auto& approval : grant.approvals) approvals.push_back(approval.name);
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("grant", grant.id).member("hold", grant.hold).member("agent", grant.agent).member("target", grant.target);
+    writer.member("database", grant.database).member("user", grant.database_user).strings("approvals", approvals);
+    writer.member("until", to_rfc3339(grant.until)).member("reason", grant.reason);
+    add_peer(writer, peer);
+    spdlog::critical("GLASS BROKEN: {} let agent {} through at {} until {}: {}; `assent review {}` is due", grant.given_by,
+                     grant.agent, grant.target, to_rfc3339(grant.until), shown_text(grant.reason), grant.id);
+    return shared.deps.record({model::record_type::glass_broken, {}, members, {}, true});
+}
+
+// Durable before the decision counts.
+Result<> record_decision(const Shared& shared, const Peer& peer, const approve::Decision& decision,
+                         const approve::Answer& answer) {
+    const Hold& after = decision.hold;
+    std::vector<std::string> approvals;
+    std::vector<std::string> stages;
     bool is_runner = false;
-    for (const auto& act : after.acts) {
-        if (act.approves != approves || act.person != peer.person.name) continue;
+    for (std::size_t i = decision.first_act; i < after.acts.size(); ++i) {
+        const approve::Act& act = after.acts[i];
         approvals.push_back(act.approval);
+        stages.push_back(act.approval + "/" + std::to_string(act.stage + 1));
         is_runner = is_runner || act.is_runner;
     }
     std::string members;
     JsonWriter writer(members);
     writer.member("hold", after.status.id)
         .member("state", name_of(after.status.state))
-        .member("approves", approves)
+        .member("approves", answer.approves)
         .strings("approvals", approvals)
+        .strings("stages", stages)
         .member("digest", to_hex(after.request.digest));
-    add_peer(writer, peer).member("is_runner", is_runner).member("reason", reason);
-    return shared.deps.record({model::record_type::hold_decided, after.request.session, members, {}, true});
+    if (answer.widening) {
+        writer.member("widened_s", answer.widening->lasts.count());
+        if (answer.widening->times != 0) writer.member("widened_times", answer.widening->times);
+    }
+    add_grant_members(writer, decision);
+    add_peer(writer, peer).member("is_runner", is_runner).member("reason", answer.reason);
+    auto recorded = shared.deps.record({model::record_type::hold_decided, after.request.session, members, {}, true});
+    if (!recorded) return recorded;
+    return record_glass(shared, peer, decision);
+}
+
+approve::Answer answer_of(const json& request, bool approves) {
+    approve::Answer answer;
+    answer.approves = approves;
+    answer.reason = request.value("reason", "");
+    if (const auto shape = request.find("shape"); shape != request.end() && !shape->is_null()) {
+        approve::Widening widening;
+        widening.lasts = std::chrono::seconds(shape->at("for_s").get<std::int64_t>());
+        widening.times = shape->value("times", 0U);
+        answer.widening = widening;
+    }
+    if (request.contains("most_released")) answer.most_released = request.at("most_released").get<std::size_t>();
+    return answer;
 }
 
 Result<json> decide_hold(Shared& shared, const Peer& peer, const json& request, bool approves) {
     auto hold = find_for(shared, peer, request);
     if (!hold) return std::unexpected(std::move(hold.error()));
-    const std::string reason = request.value("reason", "");
-    const DecideLists decide = shared.deps.decide();
-    if (auto allowed = approve::may_decide(*hold, peer.person, decide.users, decide.groups); !allowed) {
+    if (auto allowed = approve::may_decide(*hold, peer.person, shared.deps.decide()); !allowed)
         return std::unexpected(std::move(allowed.error()));
+    const approve::Answer answer = answer_of(request, approves);
+    if (request.value("is_trial", false)) {
+        auto released = shared.deps.desk.would_release(hold->status.id);
+        if (!released) return std::unexpected(std::move(released.error()));
+        json shown = shared.shown(*hold, Detail::whole);
+        shown["would_release"] = *released;
+        return shown;
     }
-    const auto witness = [&](const Hold& after) { return record_decision(shared, peer, after, approves, reason); };
-    auto decided = shared.deps.desk.decide(hold->status.id, peer.person, approves, reason, witness);
+    const auto witness = [&](const approve::Decision& after) { return record_decision(shared, peer, after, answer); };
+    auto decided = shared.deps.desk.answer(hold->status.id, peer.person, answer, witness);
     if (!decided) return std::unexpected(std::move(decided.error()));
-    auto after = shared.deps.desk.find(decided->id);
+    auto after = shared.deps.desk.find(decided->hold.status.id);
     if (!after) return std::unexpected(std::move(after.error()));
-    return shared.shown(*after, Detail::whole);
+    json shown = shared.shown(*after, Detail::whole);
+    shown["released"] = decided->released;
+    if (decided->grant) shown["granted"] = grant_to_json(*decided->grant, shared.deps.clock.wall());
+    return shown;
 }
 
 }  // namespace

@@ -12,10 +12,8 @@
 
 namespace assent::app {
 
-// `decide` and `view` of the settings in force.
-struct DecideLists {
-    std::vector<std::string> users;
-    std::vector<std::string> groups;
+// `decide` and `view` of the settings in force, and how reviewers are known.
+struct DecideLists : approve::Deciders {
     std::vector<std::string> view_users;
     std::vector<std::string> view_groups;
 };
@@ -32,11 +30,15 @@ struct HoldRequests {
 
 // Before server.start(). Adds one on_change() callback to the desk. The verbs:
 //   holds  {all?, watch?, brief?}  each hold as {"hold": …}; with watch then each change as {"event": "opened" | "decided" |
-//                                  "ended", "hold": …} until the peer leaves; the answer is {"count": n}. brief: texts are
-//                                  cut.
+//                                  "ended", "hold": …} until the peer leaves; the answer is {"count": n, "groups": [{shape,
+//                                  agent, target, text, count, ids}]}, those that wait by shape. brief: texts are cut.
 //   hold   {id}                    one hold, whole
-//   wait   {id}                    answers with the hold when it no longer waits
-//   approve, deny {id, reason?}    the hold after it; recorded (hold.decided) before it takes effect
+//   wait   {id, timeout_s?}        answers with the hold when it no longer waits, or when that time is over
+//   approve, deny {id, reason?}    the hold after it; recorded (hold.decided) before it takes effect. approve takes also:
+//     shape {for_s, times?}        widen it to the statement's shape; the answer has "released": [ids] and, when the last
+//                                  answer was given, "grant"
+//     most_released                how many other holds it may release; more is Errc::unavailable
+//     is_trial                     nothing is done: the answer says what it would release
 // People in `decide` and `view`, and root, see every hold; an agent sees those of its own cgroup and uid; others see none.
 void add_hold_requests(control::Server& server, HoldRequests deps);
 

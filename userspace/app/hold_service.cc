@@ -1,5 +1,6 @@
 #include "app/hold_service.h"
 
+#include <algorithm>
 #include <array>
 
 #include <spdlog/spdlog.h>
@@ -96,6 +97,7 @@ void HoldService::do_open(Client& client, const model::HoldRequest& request) {
     if (status->is_new) record_opened(request, *status);
     if (!has_ended(status->state)) {
         waiting_[request.session] = {&client, status->id};
+        sessions_of_.emplace(status->id, request.session);
         desk_.set_connected(status->id, true);
     }
     client.hold_answered(request.session, *status);
@@ -121,6 +123,9 @@ void HoldService::forget(const std::string& session) {
     const auto found = waiting_.find(session);
     if (found == waiting_.end()) return;
     desk_.set_connected(found->second.hold, false);
+    const auto [begin, end] = sessions_of_.equal_range(found->second.hold);
+    const auto own = std::find_if(begin, end, [&](const auto& entry) { return entry.second == session; });
+    if (own != end) sessions_of_.erase(own);
     waiting_.erase(found);
 }
 
@@ -131,8 +136,10 @@ void HoldService::changed(const approve::Hold& hold) {
         ends_.ended(hold, user ? user.mapped() : hold.request.session);
     }
     std::vector<std::pair<std::string, Client*>> told;
-    for (const auto& [session, waiting] : waiting_) {
-        if (waiting.hold == hold.status.id) told.emplace_back(session, waiting.client);
+    const auto [begin, end] = sessions_of_.equal_range(hold.status.id);
+    for (auto at = begin; at != end; ++at) {
+        const auto waiting = waiting_.find(at->second);
+        if (waiting != waiting_.end()) told.emplace_back(at->second, waiting->second.client);
     }
     for (const auto& [session, client] : told) {
         client->hold_answered(session, hold.status);
@@ -142,8 +149,24 @@ void HoldService::changed(const approve::Hold& hold) {
 
 void HoldService::expire() {
     (void)desk_.expire();  // changed() is told of each
+    for (const auto& hold : desk_.escalate()) record_escalated(hold);
+    if (every_second_) every_second_();
     kept_.retry(records_);
     ends_.settle();
+}
+
+void HoldService::record_escalated(const approve::Hold& hold) {
+    if (hold.escalated.empty()) return;
+    const approve::Escalated& last = hold.escalated.back();
+    std::string members;
+    JsonWriter writer(members);
+    writer.member("hold", hold.status.id).member("approval", last.approval).member("stage", last.stage + 1);
+    for (const auto& approval : hold.request.approvals) {
+        if (approval.name != last.approval || last.stage >= approval.stages.size()) continue;
+        writer.strings("users", approval.stages[last.stage].escalate_users);
+        writer.strings("groups", approval.stages[last.stage].escalate_groups);
+    }
+    record({model::record_type::hold_escalated, hold.request.session, members, {}, false});
 }
 
 void HoldService::record_opened(const model::HoldRequest& request, const model::HoldStatus& status) {

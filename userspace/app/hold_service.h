@@ -57,6 +57,10 @@ public:
     void use(Client& client, const std::string& session, std::string_view id);
     void leave(const std::string& session, std::string_view id, bool is_cancelled);
     void session_ended(const std::string& session);
+    // Does it soon on the service's thread, which may wait for the disk. Nothing is done after stop().
+    void later(std::function<void()> task) { post(std::move(task)); }
+    // Called about once a second on the service's thread. Before start().
+    void every_second(std::function<void()> task) { every_second_ = std::move(task); }
 
 private:
     struct Waiting {
@@ -72,12 +76,15 @@ private:
     void forget(const std::string& session);
     void changed(const approve::Hold& hold);
     void expire();
+    void record_escalated(const approve::Hold& hold);
     void record_opened(const model::HoldRequest& request, const model::HoldStatus& status);
     void record(const model::RecordDraft& draft);
 
     approve::Desk& desk_;
     model::RecordSink& records_;
-    std::map<std::string, Waiting> waiting_;      // by session; the service's thread only
+    std::map<std::string, Waiting> waiting_;               // by session; the service's thread only
+    std::multimap<std::string, std::string> sessions_of_;  // by hold, the other way round
+    std::function<void()> every_second_;
     std::map<std::string, std::string> used_by_;  // session by hold, until its end is recorded; the service's thread only
     HoldEnds ends_;
     model::KeptRecords kept_{limits::records_kept};  // the service's thread only

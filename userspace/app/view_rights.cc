@@ -10,12 +10,13 @@ bool may_decide_here(const control::Peer& peer, const DecideLists& lists) {
     if (peer.person.is_governed) return false;
     // Whether a token for automation may ask this verb was judged before (api_tokens.h).
     if (!peer.person.scopes.empty()) return true;
-    return is_host_root(peer) || approve::is_decider(peer.person, lists.users, lists.groups);
+    return is_host_root(peer) || approve::is_decider(peer.person, lists);
 }
 
 bool may_view(const control::Peer& peer, const DecideLists& lists) {
     if (may_decide_here(peer, lists)) return true;
-    return !peer.person.is_governed && approve::is_decider(peer.person, lists.view_users, lists.view_groups);
+    return !peer.person.is_governed &&
+           approve::is_decider(peer.person, {lists.view_users, lists.view_groups, lists.reviewing});
 }
 
 JsonWriter& add_peer(JsonWriter& members, const control::Peer& peer) {

@@ -184,6 +184,12 @@ void Worker::end_session(const std::string& session, const std::string& by, cons
     post_to_session(session, [by, reason](session::Session& ended) { ended.end(by, reason); });
 }
 
+void Worker::end_under(const std::string& grant, const std::string& by, const std::string& reason) {
+    loop_->post([this, grant, by, reason] {
+        for (auto& [id, flow] : flows_) flow->session_call([&](auto& session) { session.grant_revoked(grant, by, reason); });
+    });
+}
+
 void Worker::end_all(const std::string& by, const std::string& reason) {
     loop_->post([this, by, reason] {
         for (auto& [id, flow] : flows_) flow->session_call([&](auto& session) { session.end(by, reason); });
@@ -284,6 +290,12 @@ Result<session::Flow> Worker::describe(const kernel::Origin& origin) const {
 }
 
 void Worker::refuse(std::string_view why, const kernel::Origin* origin) {
+    if (origin != nullptr) {
+        services_.last_refusals.add(
+            origin->agent.cgroup_id, origin->agent.uid,
+            {clock().wall(), "connect to " + origin->asked_for.to_text(),
+             "assent refused this connection: " + std::string(why), "cause=connection retry=later", ""});
+    }
     if (++refusals_this_second_ > recorded_refusals_a_second) {
         ++refusals_left_out_;
         return;
@@ -318,6 +330,24 @@ void Worker::use_hold(Flow& flow, std::string_view id) { services_.holds.use(*th
 
 void Worker::leave_hold(Flow& flow, std::string_view id, bool is_cancelled) {
     services_.holds.leave(flow.id(), id, is_cancelled);
+}
+
+std::string Worker::why_suspended(const Flow& flow, const std::vector<std::string>& sets) const {
+    return services_.suspensions.why(flow.description().agent.name(), sets);
+}
+
+std::vector<model::RuleLimit> Worker::count(const Flow& flow, const std::vector<model::RuleLimit>& limits) {
+    return services_.rule_limits.count(flow.description().agent.name(), limits);
+}
+
+void Worker::refused(const Flow& flow, session::Ports::RefusedBy by, const wire::Refusal& refusal,
+                     std::string_view command) {
+    using enum session::Ports::RefusedBy;
+    const model::Agent& agent = flow.description().agent;
+    services_.last_refusals.add(agent.cgroup_id, agent.uid,
+                                {clock().wall(), std::string(command.substr(0, limits::refusal_text_remembered)),
+                                 refusal.message, refusal.detail, refusal.hint});
+    if (by != other) services_.suspensions.denied(agent.name(), by == rule);
 }
 
 std::uint32_t Worker::remember_cancel_key(Flow& flow, std::uint32_t process, std::uint32_t secret) {

@@ -16,7 +16,10 @@
 #include "app/cancel_keys.h"
 #include "app/flow.h"
 #include "app/hold_service.h"
+#include "app/last_refusals.h"
 #include "app/names_generation.h"
+#include "app/rule_limits.h"
+#include "app/suspensions.h"
 #include "app/target_tls.h"
 #include "app/upstream_cancel.h"
 #include "base/digest.h"
@@ -39,6 +42,9 @@ struct WorkerServices {
     std::function<void(Fd, const kernel::Origin&)> serve_dns;  // takes a connection to an unlisted port 53
     record::Log& log;
     HoldService& holds;
+    Suspensions& suspensions;
+    RuleLimits& rule_limits;
+    LastRefusals& last_refusals;
     CancelKeys& cancel_keys;
     NamesGenerations& generations;
     policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
@@ -85,6 +91,8 @@ public:
     [[nodiscard]] std::vector<std::string> session_ids();
     void end_all(const std::string& by, const std::string& reason);
     void end_session(const std::string& session, const std::string& by, const std::string& reason);
+    // Ends the sessions that run what a widened approval let through.
+    void end_under(const std::string& grant, const std::string& by, const std::string& reason);
 
 private:
     Worker(WorkerServices services, std::shared_ptr<const policy::Policy> policy);
@@ -96,6 +104,10 @@ private:
     void open_hold(Flow& flow, const model::HoldRequest& request) override;
     void use_hold(Flow& flow, std::string_view id) override;
     void leave_hold(Flow& flow, std::string_view id, bool is_cancelled) override;
+    std::string why_suspended(const Flow& flow, const std::vector<std::string>& sets) const override;
+    std::vector<model::RuleLimit> count(const Flow& flow, const std::vector<model::RuleLimit>& limits) override;
+    void refused(const Flow& flow, session::Ports::RefusedBy by, const wire::Refusal& refusal,
+                 std::string_view command) override;
     std::uint32_t remember_cancel_key(Flow& flow, std::uint32_t process, std::uint32_t secret) override;
     void cancel(Flow& flow, std::uint32_t process, std::uint32_t secret) override;
     Result<std::shared_ptr<tls::Context>> tls_context(const Flow& flow, Side side) override;

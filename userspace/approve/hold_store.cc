@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
+#include "approve/chain.h"
 #include "approve/hold_codec.h"
+#include "approve/micros.h"
 
 namespace assent::approve {
 namespace {
 
 // One entry takes user_version from its index to the next. Never change one that has been released.
-constexpr std::array<const char*, 2> migrations = {R"(
+constexpr std::array<const char*, 3> migrations = {R"(
 CREATE TABLE holds (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -44,17 +45,77 @@ CREATE TABLE acts (
 ALTER TABLE holds ADD COLUMN is_end_recorded INTEGER NOT NULL DEFAULT 0;
 UPDATE holds SET is_end_recorded = 1 WHERE state NOT IN ('waiting', 'approved');
 CREATE INDEX unrecorded_ends ON holds (number) WHERE is_end_recorded = 0 AND state NOT IN ('waiting', 'approved');
+)",
+                                                   R"(
+ALTER TABLE holds ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+ALTER TABLE holds ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE holds ADD COLUMN released_by TEXT NOT NULL DEFAULT '';
+UPDATE holds SET size = length(request);
+CREATE INDEX holds_of_an_agent ON holds (agent, number);
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY,
+    hold INTEGER NOT NULL REFERENCES holds (number) ON DELETE CASCADE,
+    approval TEXT NOT NULL,
+    stage INTEGER NOT NULL CHECK (stage >= 0),
+    approves INTEGER NOT NULL CHECK (approves IN (0, 1)),
+    person TEXT NOT NULL,
+    uid INTEGER NOT NULL,
+    login_uid INTEGER NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    is_runner INTEGER NOT NULL CHECK (is_runner IN (0, 1)),
+    widened_s INTEGER NOT NULL CHECK (widened_s >= 0),
+    widened_times INTEGER NOT NULL CHECK (widened_times >= 0),
+    reason TEXT NOT NULL,
+    acted_us INTEGER NOT NULL
+) STRICT;
+INSERT INTO answers (hold, approval, stage, approves, person, uid, login_uid, issuer, subject, is_runner, widened_s,
+                     widened_times, reason, acted_us)
+    SELECT hold, approval, 0, approves, person, uid, login_uid, '', '', is_runner, 0, 0, reason, acted_us
+    FROM acts ORDER BY hold, acted_us, approval;
+DROP TABLE acts;
+CREATE INDEX answers_of_a_hold ON answers (hold, number);
+CREATE TABLE escalations (
+    hold INTEGER NOT NULL REFERENCES holds (number) ON DELETE CASCADE,
+    approval TEXT NOT NULL,
+    stage INTEGER NOT NULL CHECK (stage >= 0),
+    escalated_us INTEGER NOT NULL,
+    PRIMARY KEY (hold, approval, stage)
+) STRICT;
+CREATE TABLE grants (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('shape', 'glass')),
+    content BLOB NOT NULL,
+    opened_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    times INTEGER NOT NULL CHECK (times >= 0),
+    used INTEGER NOT NULL CHECK (used >= 0),
+    revoked_us INTEGER NOT NULL,
+    revoked_by TEXT NOT NULL,
+    revoke_reason TEXT NOT NULL,
+    reviewed_us INTEGER NOT NULL,
+    reviewed_by TEXT NOT NULL,
+    review TEXT NOT NULL
+) STRICT;
+CREATE TABLE suspensions (
+    agent TEXT PRIMARY KEY,
+    suspended_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE limit_counts (
+    agent TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    first_part INTEGER NOT NULL,
+    part_us INTEGER NOT NULL,
+    counts TEXT NOT NULL,
+    PRIMARY KEY (agent, rule)
+) STRICT;
 )"};
 
-#define ASSENT_HOLD_COLUMNS "number, id, digest, state, opened_us, deadline_us, decided_us, decided_by, reason, request"
-
-std::int64_t micros(WallTime time) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
-}
-
-WallTime wall_of(std::int64_t value) {
-    return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::microseconds(value)));
-}
+#define ASSENT_HOLD_COLUMNS \
+    "number, id, digest, state, opened_us, deadline_us, decided_us, decided_by, reason, request, released_by"
 
 }  // namespace
 
@@ -88,27 +149,31 @@ Result<> HoldStore::migrate() {
     return {};
 }
 
-Result<> HoldStore::insert(const Hold& hold) {
-    const ByteVector request = encode_request(hold.request);
-    Statement statement(database_->prepare(
-        "INSERT INTO holds (id, digest, state, opened_us, deadline_us, decided_us, decided_by, reason, request) "
-        "VALUES (?, ?, ?, ?, ?, 0, '', '', ?)"));
+Result<> HoldStore::insert(const Hold& hold, Bytes request) {
+    Statement statement(
+        database_->prepare("INSERT INTO holds (id, digest, state, opened_us, deadline_us, decided_us, decided_by, reason, "
+                           "request, agent, size) "
+                           "VALUES (?, ?, ?, ?, ?, 0, '', '', ?, ?, ?)"));
     return statement.bind(std::string_view(hold.status.id))
         .bind(Bytes(hold.request.digest))
         .bind(name_of(hold.status.state))
         .bind(micros(hold.opened))
         .bind(micros(hold.status.deadline))
-        .bind(Bytes(request))
+        .bind(request)
+        .bind(std::string_view(hold.request.agent))
+        .bind(static_cast<std::int64_t>(request.size()))
         .run();
 }
 
 Result<> HoldStore::update(const Hold& hold) {
     Statement statement(
-        database_->prepare("UPDATE holds SET state = ?, decided_us = ?, decided_by = ?, reason = ? WHERE id = ?"));
+        database_->prepare("UPDATE holds SET state = ?, decided_us = ?, decided_by = ?, reason = ?, released_by = ? "
+                           "WHERE id = ?"));
     auto done = statement.bind(name_of(hold.status.state))
                     .bind(micros(hold.decided))
                     .bind(std::string_view(hold.status.decided_by))
                     .bind(std::string_view(hold.status.reason))
+                    .bind(std::string_view(hold.status.grant))
                     .bind(std::string_view(hold.status.id))
                     .run();
     if (done && database_->changes() != 1) return fail(Errc::internal, "hold " + hold.status.id + " is not in the database");
@@ -116,18 +181,37 @@ Result<> HoldStore::update(const Hold& hold) {
 }
 
 Result<> HoldStore::add_act(std::string_view id, const Act& act) {
-    Statement statement(database_->prepare(
-        "INSERT INTO acts (hold, approval, approves, person, uid, login_uid, is_runner, reason, acted_us) "
-        "VALUES ((SELECT number FROM holds WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?)"));
+    Statement statement(
+        database_->prepare("INSERT INTO answers (hold, approval, stage, approves, person, uid, login_uid, issuer, subject, "
+                           "is_runner, widened_s, "
+                           "widened_times, reason, acted_us) "
+                           "VALUES ((SELECT number FROM holds WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    const Widening widening = act.widening.value_or(Widening{});
     return statement.bind(id)
         .bind(std::string_view(act.approval))
+        .bind(static_cast<std::int64_t>(act.stage))
         .bind(std::int64_t{act.approves})
         .bind(std::string_view(act.person))
         .bind(std::int64_t{act.uid})
         .bind(std::int64_t{act.login_uid})
+        .bind(std::string_view(act.issuer))
+        .bind(std::string_view(act.subject))
         .bind(std::int64_t{act.is_runner})
+        .bind(std::int64_t{widening.lasts.count()})
+        .bind(std::int64_t{widening.times})
         .bind(std::string_view(act.reason))
         .bind(micros(act.when))
+        .run();
+}
+
+Result<> HoldStore::add_escalation(std::string_view id, const Escalated& escalated) {
+    Statement statement(
+        database_->prepare("INSERT INTO escalations (hold, approval, stage, escalated_us) "
+                           "VALUES ((SELECT number FROM holds WHERE id = ?), ?, ?, ?)"));
+    return statement.bind(id)
+        .bind(std::string_view(escalated.approval))
+        .bind(static_cast<std::int64_t>(escalated.stage))
+        .bind(micros(escalated.when))
         .run();
 }
 
@@ -148,30 +232,52 @@ Result<Hold> HoldStore::read(const Statement& statement) const {
     hold.decided = wall_of(statement.integer(6));
     hold.status.decided_by = statement.text(7);
     hold.status.reason = statement.text(8);
-    if (auto acts = read_acts(hold, statement.integer(0)); !acts) return std::unexpected(std::move(acts.error()));
+    hold.status.grant = statement.text(10);
+    const std::int64_t number = statement.integer(0);
+    if (auto acts = read_acts(hold, number); !acts) return std::unexpected(std::move(acts.error()));
+    if (auto escalations = read_escalations(hold, number); !escalations)
+        return std::unexpected(std::move(escalations.error()));
+    hold.approved = given_names(hold);
     return hold;
 }
 
 Result<> HoldStore::read_acts(Hold& hold, std::int64_t number) const {
     Statement statement(
-        database_->prepare("SELECT approval, approves, person, uid, login_uid, is_runner, reason, acted_us "
-                           "FROM acts WHERE hold = ? ORDER BY acted_us, approval"));
+        database_->prepare("SELECT approval, stage, approves, person, uid, login_uid, issuer, subject, "
+                           "is_runner, widened_s, widened_times, reason, acted_us "
+                           "FROM answers WHERE hold = ? ORDER BY number"));
     statement.bind(number);
     while (true) {
         auto row = statement.step();
         if (!row) return std::unexpected(std::move(row.error()));
         if (!*row) return {};
-        Act act;
+        Act& act = hold.acts.emplace_back();
         act.approval = statement.text(0);
-        act.approves = statement.integer(1) == 1;
-        act.person = statement.text(2);
-        act.uid = static_cast<std::uint32_t>(statement.integer(3));
-        act.login_uid = static_cast<std::uint32_t>(statement.integer(4));
-        act.is_runner = statement.integer(5) != 0;
-        act.reason = statement.text(6);
-        act.when = wall_of(statement.integer(7));
-        if (act.approves) hold.approved.push_back(act.approval);
-        hold.acts.push_back(std::move(act));
+        act.stage = static_cast<std::size_t>(statement.integer(1));
+        act.approves = statement.integer(2) == 1;
+        act.person = statement.text(3);
+        act.uid = static_cast<std::uint32_t>(statement.integer(4));
+        act.login_uid = static_cast<std::uint32_t>(statement.integer(5));
+        act.issuer = statement.text(6);
+        act.subject = statement.text(7);
+        act.is_runner = statement.integer(8) != 0;
+        if (const auto lasts = statement.integer(9); lasts > 0)
+            act.widening = Widening{std::chrono::seconds(lasts), static_cast<std::uint32_t>(statement.integer(10))};
+        act.reason = statement.text(11);
+        act.when = wall_of(statement.integer(12));
+    }
+}
+
+Result<> HoldStore::read_escalations(Hold& hold, std::int64_t number) const {
+    Statement statement(database_->prepare(
+        "SELECT approval, stage, escalated_us FROM escalations WHERE hold = ? ORDER BY escalated_us, approval, stage"));
+    statement.bind(number);
+    while (true) {
+        auto row = statement.step();
+        if (!row) return std::unexpected(std::move(row.error()));
+        if (!*row) return {};
+        hold.escalated.push_back(
+            {statement.text(0), static_cast<std::size_t>(statement.integer(1)), wall_of(statement.integer(2))});
     }
 }
 
@@ -209,6 +315,32 @@ Result<std::optional<Hold>> HoldStore::latest_of(const Digest& digest) const {
     return std::optional<Hold>(std::move(*hold));
 }
 
+Result<std::vector<std::pair<std::string, std::size_t>>> HoldStore::open_ids() const {
+    Statement statement(
+        database_->prepare("SELECT id, size FROM holds WHERE state IN ('waiting', 'approved') ORDER BY number"));
+    std::vector<std::pair<std::string, std::size_t>> ids;
+    while (true) {
+        auto row = statement.step();
+        if (!row) return std::unexpected(std::move(row.error()));
+        if (!*row) return ids;
+        ids.emplace_back(statement.text(0), static_cast<std::size_t>(statement.integer(1)));
+    }
+}
+
+Result<std::vector<std::string>> HoldStore::ids(bool only_waiting, std::size_t limit) const {
+    const char* sql = only_waiting ? "SELECT id FROM holds WHERE state = 'waiting' ORDER BY number LIMIT ?"
+                                   : "SELECT id FROM holds ORDER BY number DESC LIMIT ?";
+    Statement statement(database_->prepare(sql));
+    statement.bind(static_cast<std::int64_t>(limit));
+    std::vector<std::string> ids;
+    while (true) {
+        auto row = statement.step();
+        if (!row) return std::unexpected(std::move(row.error()));
+        if (!*row) return ids;
+        ids.push_back(statement.text(0));
+    }
+}
+
 Result<std::vector<Hold>> HoldStore::list(Which which, std::size_t limit) const {
     const char* sql =
         which == Which::waiting ? "SELECT " ASSENT_HOLD_COLUMNS " FROM holds WHERE state = 'waiting' ORDER BY number LIMIT ?"
@@ -239,6 +371,46 @@ Result<> HoldStore::note_ends_recorded(const std::vector<std::string>& ids) {
         if (auto done = statement.bind(std::string_view(id)).run(); !done) return done;
     }
     return (*transaction)->commit();
+}
+
+Result<std::map<std::string, std::uint64_t>> HoldStore::ended_sizes() const {
+    Statement statement(
+        database_->prepare("SELECT agent, sum(size) FROM holds WHERE state NOT IN ('waiting', 'approved') GROUP BY agent"));
+    std::map<std::string, std::uint64_t> sizes;
+    while (true) {
+        auto row = statement.step();
+        if (!row) return std::unexpected(std::move(row.error()));
+        if (!*row) return sizes;
+        sizes[statement.text(0)] = static_cast<std::uint64_t>(statement.integer(1));
+    }
+}
+
+Result<std::uint64_t> HoldStore::forget_oldest_of(std::string_view agent, WallTime now, std::size_t count) {
+    std::vector<std::int64_t> numbers;
+    std::uint64_t freed = 0;
+    {
+        // A denial is told again until its deadline; an end that the log does not have is not forgotten.
+        Statement statement(
+            database_->prepare("SELECT number, size FROM holds WHERE agent = ? AND state NOT IN ('waiting', 'approved') AND "
+                               "is_end_recorded = 1 "
+                               "AND NOT (state = 'denied' AND deadline_us > ?) ORDER BY number LIMIT ?"));
+        statement.bind(agent).bind(micros(now)).bind(static_cast<std::int64_t>(count));
+        while (true) {
+            auto row = statement.step();
+            if (!row) return std::unexpected(std::move(row.error()));
+            if (!*row) break;
+            numbers.push_back(statement.integer(0));
+            freed += static_cast<std::uint64_t>(statement.integer(1));
+        }
+    }
+    auto transaction = begin();
+    if (!transaction) return std::unexpected(std::move(transaction.error()));
+    for (const std::int64_t number : numbers) {
+        Statement statement(database_->prepare("DELETE FROM holds WHERE number = ?"));
+        if (auto done = statement.bind(number).run(); !done) return std::unexpected(std::move(done.error()));
+    }
+    if (auto done = (*transaction)->commit(); !done) return std::unexpected(std::move(done.error()));
+    return freed;
 }
 
 Result<> HoldStore::forget_before(WallTime when) {

@@ -8,9 +8,17 @@
 
 namespace assent::approve {
 
-// The approvals of this hold that the person is a reviewer of, in the hold's order. Errc::denied with the reason when there
-// are none, or when the person may not answer whatever the approvals say: an agent, its uid, or somebody who is not
-// themselves at the moment.
-[[nodiscard]] Result<std::vector<std::string>> approvals_of(const Hold& hold, const Person& person);
+// A stage of an approval of a hold, by their places in its request.
+struct Seat {
+    std::size_t approval = 0;
+    std::size_t stage = 0;
+};
+
+// What the person gives by approving now: of each approval the stage that waits, where they are one of its reviewers and
+// have not given another stage of it; what they refuse by denying: every approval of which they review a stage. Errc::denied
+// with the reason when there is nothing, or when the person may not answer whatever the approvals say: an agent, its uid,
+// somebody for whom it acts or who started it, or who is not themselves at the moment.
+[[nodiscard]] Result<std::vector<Seat>> seats_of(const Hold& hold, const Person& person, bool approves,
+                                                 const Reviewing& reviewing);
 
 }  // namespace assent::approve

@@ -1,13 +1,10 @@
-#include <algorithm>
-#include <deque>
-#include <map>
-#include <mutex>
+#include "approve/sqlite_desk.h"
 
-#include "approve/desk.h"
+#include <algorithm>
+
+#include "approve/chain.h"
 #include "approve/hold_codec.h"
 #include "approve/hold_id.h"
-#include "approve/hold_store.h"
-#include "approve/reviewers.h"
 #include "base/limits.h"
 
 namespace assent::approve {
@@ -16,62 +13,19 @@ namespace {
 using model::HoldState;
 using model::HoldStatus;
 
-// Tells of changes in their order, with no lock held while it does.
-class Announcer {
-public:
-    void add(std::function<void(const Hold&)> callback) {
-        const std::scoped_lock lock(mutex_);
-        callbacks_.push_back(std::move(callback));
-    }
-    // Under the desk's lock, so that the order is that of the changes.
-    void put(Hold hold) {
-        const std::scoped_lock lock(mutex_);
-        queue_.push_back(std::move(hold));
-    }
-    // Outside of it. One thread at a time tells; the others leave theirs to it.
-    void tell() {
-        std::unique_lock lock(mutex_);
-        if (is_telling_) return;
-        is_telling_ = true;
-        while (!queue_.empty()) {
-            const Hold hold = std::move(queue_.front());
-            queue_.pop_front();
-            const auto callbacks = callbacks_;
-            lock.unlock();
-            for (const auto& callback : callbacks) callback(hold);
-            lock.lock();
-        }
-        is_telling_ = false;
-    }
+constexpr std::size_t forgotten_at_once = 64;
+constexpr std::size_t agents_trimmed_at_once = 16;
 
-private:
-    std::mutex mutex_;
-    std::deque<Hold> queue_;
-    std::vector<std::function<void(const Hold&)>> callbacks_;
-    bool is_telling_ = false;
-};
+bool is_open(HoldState state) { return state == HoldState::waiting || state == HoldState::approved; }
 
-// What is kept in memory of a hold that waits or is approved: one entry for each such row of the database.
-struct Open {
-    HoldState state = HoldState::waiting;
-    std::string agent;
-    WallTime deadline;
-    Moment until;  // the deadline on the monotonic clock
-    std::size_t connected = 0;
-};
+bool is_grant_id(std::string_view id) { return id.starts_with("w-") || id.starts_with("g-"); }
+
+}  // namespace
 
 std::string listed(const std::vector<std::string>& words) {
     std::string out;
     for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
     return out;
-}
-
-std::vector<std::string> outstanding_of(const Hold& hold) {
-    std::vector<std::string> names;
-    for (const auto& approval : hold.request.approvals) {
-        if (std::ranges::find(hold.approved, approval.name) == hold.approved.end()) names.push_back(approval.name);
-    }
-    return names;
 }
 
 std::unexpected<Error> not_waiting(const Hold& hold) {
@@ -82,114 +36,65 @@ std::unexpected<Error> not_waiting(const Hold& hold) {
     return fail(Errc::not_found, std::move(message));
 }
 
-std::unexpected<Error> unknown(std::string_view id) {
+std::unexpected<Error> unknown_hold(std::string_view id) {
     return fail(Errc::not_found, "there is no hold " + std::string(id) + "; `assent holds --all` lists them");
 }
 
-class SqliteDesk final : public Desk {
-    template <typename Function>
-    auto locked(Function function) {
-        std::unique_lock lock(mutex_);
-        auto result = function();
-        lock.unlock();
-        announcer_.tell();
-        return result;
-    }
-
-public:
-    SqliteDesk(std::unique_ptr<HoldStore> store, const Clock& clock) : store_(std::move(store)), clock_(clock) {}
-
-    [[nodiscard]] Result<> load();
-
-    Result<HoldStatus> request(const model::HoldRequest& request) override {
-        return locked([&] { return request_locked(request); });
-    }
-    Result<bool> use(std::string_view id) override {
-        return locked([&] { return use_locked(id); });
-    }
-    Result<HoldStatus> decide(std::string_view id, const Person& person, bool approves, std::string_view reason,
-                              const Witness& witness) override {
-        return locked([&] { return decide_locked(id, person, approves, reason, witness); });
-    }
-    Result<> cancel(std::string_view id) override {
-        return locked([&] { return cancel_locked(id); });
-    }
-    void set_connected(std::string_view id, bool is_connected) override;
-    std::vector<Hold> expire() override {
-        return locked([&] { return expire_locked(); });
-    }
-
-    Result<std::vector<Hold>> unrecorded_ends() const override {
-        const std::scoped_lock lock(mutex_);
-        return store_->list(HoldStore::Which::unrecorded, limits::open_holds);
-    }
-    Result<> ends_recorded(const std::vector<std::string>& ids) override {
-        const std::scoped_lock lock(mutex_);
-        return store_->note_ends_recorded(ids);
-    }
-    Result<Hold> find(std::string_view id_or_prefix) const override;
-    std::vector<Hold> list(bool only_waiting, std::size_t limit) const override;
-    std::size_t waiting_count() const override;
-    void on_change(std::function<void(const Hold&)> callback) override { announcer_.add(std::move(callback)); }
-
-private:
-    Result<HoldStatus> request_locked(const model::HoldRequest& request);
-    Result<bool> use_locked(std::string_view id);
-    Result<HoldStatus> decide_locked(std::string_view id, const Person& person, bool approves, std::string_view reason,
-                                     const Witness& witness);
-    Result<> cancel_locked(std::string_view id);
-    std::vector<Hold> expire_locked();
-
-    [[nodiscard]] Result<> check(const model::HoldRequest& request) const;
-    [[nodiscard]] Result<std::string> free_id() const;
-    [[nodiscard]] Result<HoldStatus> open_hold(const model::HoldRequest& request, const std::optional<Hold>& revoked);
-    // Everything that ends a hold without a person, in a transaction of its own.
-    [[nodiscard]] Result<> end(Hold& hold, HoldState state, std::string reason);
-    [[nodiscard]] Result<> expire_one(Hold& hold);
-    [[nodiscard]] bool is_past(const Open& open) const {
-        return clock_.wall() >= open.deadline || clock_.now() >= open.until;
-    }
-    void keep(const Hold& hold);
-    void changed(Hold hold);
-    void mark(Hold& hold) const {
-        const auto open = open_.find(hold.status.id);
-        hold.is_agent_connected = open != open_.end() && open->second.connected > 0;
-    }
-
-    mutable std::mutex mutex_;
-    std::unique_ptr<HoldStore> store_;
-    const Clock& clock_;
-    std::map<std::string, Open, std::less<>> open_;
-    std::vector<Hold> expired_;  // since the last expire()
-    Announcer announcer_;
-};
-
 Result<> SqliteDesk::load() {
-    if (auto done = store_->forget_before(clock_.wall() - limits::ended_holds_kept); !done) return done;
-    auto holds = store_->list(HoldStore::Which::open, limits::open_holds);
-    if (!holds) return std::unexpected(std::move(holds.error()));
-    for (const Hold& hold : *holds) keep(hold);
+    const WallTime oldest = clock_.wall() - limits::ended_holds_kept;
+    if (auto done = store_->forget_before(oldest); !done) return done;
+    if (auto done = grant_store_.forget_before(oldest); !done) return done;
+    // Every one of them, however large: one at a time.
+    auto open = store_->open_ids();
+    if (!open) return std::unexpected(std::move(open.error()));
+    for (const auto& [id, size] : *open) {
+        auto hold = store_->find(id);
+        if (!hold) return std::unexpected(std::move(hold.error()));
+        if (*hold) open_.keep(**hold, size);
+    }
+    auto sizes = store_->ended_sizes();
+    if (!sizes) return std::unexpected(std::move(sizes.error()));
+    ended_sizes_ = std::move(*sizes);
+    for (const auto& [agent, size] : ended_sizes_) ended_size_ += size;
+    auto granted = grant_store_.list(2 * limits::open_grants);
+    if (!granted) return std::unexpected(std::move(granted.error()));
+    for (Grant& grant : *granted) keep_grant(std::move(grant));
     return {};
 }
 
-void SqliteDesk::keep(const Hold& hold) {
-    Open& open = open_[hold.status.id];
-    open.state = hold.status.state;
-    open.agent = hold.request.agent;
-    open.deadline = hold.status.deadline;
-    // No more than the whole deadline from now, whatever the wall clock was when the hold was opened.
-    const auto left = std::chrono::duration_cast<Duration>(hold.status.deadline - clock_.wall());
-    open.until = clock_.now() + std::clamp<Duration>(left, Duration::zero(), hold.request.deadline);
+void SqliteDesk::mark(Hold& hold) const {
+    const OpenHold* const open = open_.find(hold.status.id);
+    hold.is_agent_connected = open != nullptr && open->connected > 0;
 }
 
-// After the database has it.
 void SqliteDesk::changed(Hold hold) {
-    const bool is_open = hold.status.state == HoldState::waiting || hold.status.state == HoldState::approved;
-    const auto open = open_.find(hold.status.id);
     mark(hold);
-    if (!is_open && open != open_.end()) open_.erase(open);
-    if (is_open && open != open_.end()) open->second.state = hold.status.state;
+    const OpenHold* const open = open_.find(hold.status.id);
+    if (is_open(hold.status.state)) {
+        if (open != nullptr) open_.keep(hold, std::nullopt);
+    } else if (open != nullptr) {
+        ended_sizes_[open->agent] += open->size;
+        ended_size_ += open->size;
+        open_.remove(hold.status.id);
+    }
     announcer_.put(std::move(hold));
+}
+
+Result<> SqliteDesk::trim() {
+    for (std::size_t i = 0; i < agents_trimmed_at_once; ++i) {
+        const auto largest = std::ranges::max_element(ended_sizes_, {}, [](const auto& entry) { return entry.second; });
+        if (largest == ended_sizes_.end()) return {};
+        const bool is_too_much =
+            largest->second > limits::ended_holds_size_per_agent || ended_size_ > limits::ended_holds_size;
+        if (!is_too_much) return {};
+        auto freed = store_->forget_oldest_of(largest->first, clock_.wall(), forgotten_at_once);
+        if (!freed) return std::unexpected(std::move(freed.error()));
+        if (*freed == 0) return {};
+        ended_size_ -= std::min(ended_size_, *freed);
+        largest->second -= std::min(largest->second, *freed);
+        if (largest->second == 0) ended_sizes_.erase(largest);
+    }
+    return {};
 }
 
 Result<> SqliteDesk::end(Hold& hold, HoldState state, std::string reason) {
@@ -202,22 +107,17 @@ Result<> SqliteDesk::end(Hold& hold, HoldState state, std::string reason) {
     return {};
 }
 
-Result<> SqliteDesk::check(const model::HoldRequest& request) const {
-    if (request.approvals.empty()) return fail(Errc::invalid, "a hold needs an approval that somebody can give");
+Result<> SqliteDesk::check(const model::HoldRequest& request, std::size_t size) const {
+    const bool can_be_given = !request.approvals.empty() && std::ranges::all_of(request.approvals, [](const auto& approval) {
+        return !approval.stages.empty();
+    });
+    if (!can_be_given) return fail(Errc::invalid, "a hold needs an approval that somebody can give");
     if (request.deadline <= std::chrono::seconds::zero()) return fail(Errc::invalid, "a hold needs a deadline");
     if (shown_size(request) > limits::hold_shown_size) {
         return fail(Errc::limit,
                     "the command is too large to be shown whole to a reviewer, so it cannot be approved; split it");
     }
-    if (open_.size() >= limits::open_holds)
-        return fail(Errc::limit, "too many holds are open on this host; try again when some are decided");
-    const auto of_agent =
-        std::ranges::count_if(open_, [&](const auto& entry) { return entry.second.agent == request.agent; });
-    if (static_cast<std::size_t>(of_agent) >= limits::open_holds_per_agent) {
-        return fail(Errc::limit, "this agent has too many open holds (" + std::to_string(limits::open_holds_per_agent) +
-                                     "); try again when some are decided");
-    }
-    return {};
+    return open_.has_room(request.agent, size);
 }
 
 Result<HoldStatus> SqliteDesk::request_locked(const model::HoldRequest& request) {
@@ -226,16 +126,29 @@ Result<HoldStatus> SqliteDesk::request_locked(const model::HoldRequest& request)
     std::optional<Hold> revoked;
     if (*latest) {
         Hold& hold = **latest;
-        const auto open = open_.find(hold.status.id);
-        if (open != open_.end() && is_past(open->second)) {
+        const OpenHold* const open = open_.find(hold.status.id);
+        if (open != nullptr && open_.is_past_deadline(*open)) {
             if (auto done = expire_one(hold); !done) return std::unexpected(std::move(done.error()));
-        } else if (open != open_.end() && covers(hold.request.approvals, request.approvals)) {
-            return hold.status;
-        } else if (open != open_.end()) {
+        } else if (open != nullptr && covers(hold.request.approvals, request.approvals)) {
+            const bool is_released = hold.status.state == HoldState::waiting && grant_for(request) != nullptr;
+            if (!is_released) return hold.status;
+            if (auto done = end(hold, HoldState::cancelled, "a wider approval lets it through"); !done)
+                return std::unexpected(std::move(done.error()));
+        } else if (open != nullptr) {
             revoked = std::move(hold);
         } else if (hold.status.state == HoldState::denied && clock_.wall() < hold.status.deadline) {
             return hold.status;
         }
+    }
+    if (const Grant* grant = grant_for(request); grant != nullptr && !revoked) {
+        HoldStatus status;
+        status.id = grant->id;
+        status.state = HoldState::approved;
+        status.deadline = grant->until;
+        status.decided_by = grant->given_by;
+        status.reason = grant->reason;
+        status.grant = grant->id;
+        return status;
     }
     return open_hold(request, revoked);
 }
@@ -252,7 +165,8 @@ Result<std::string> SqliteDesk::free_id() const {
 }
 
 Result<HoldStatus> SqliteDesk::open_hold(const model::HoldRequest& request, const std::optional<Hold>& revoked) {
-    if (auto allowed = check(request); !allowed) return std::unexpected(std::move(allowed.error()));
+    const ByteVector stored = encode_request(request);
+    if (auto allowed = check(request, stored.size()); !allowed) return std::unexpected(std::move(allowed.error()));
     auto id = free_id();
     if (!id) return std::unexpected(std::move(id.error()));
     Hold hold;
@@ -270,10 +184,10 @@ Result<HoldStatus> SqliteDesk::open_hold(const model::HoldRequest& request, cons
         old.decided = hold.opened;
         if (auto done = store_->update(old); !done) return std::unexpected(std::move(done.error()));
     }
-    if (auto done = store_->insert(hold); !done) return std::unexpected(std::move(done.error()));
+    if (auto done = store_->insert(hold, stored); !done) return std::unexpected(std::move(done.error()));
     if (auto done = (*transaction)->commit(); !done) return std::unexpected(std::move(done.error()));
     if (revoked) changed(std::move(old));
-    keep(hold);
+    open_.keep(hold, stored.size());
     changed(hold);
     HoldStatus status = hold.status;
     status.is_new = true;
@@ -281,15 +195,19 @@ Result<HoldStatus> SqliteDesk::open_hold(const model::HoldRequest& request, cons
 }
 
 Result<bool> SqliteDesk::use_locked(std::string_view id) {
-    const auto open = open_.find(id);
-    if (open == open_.end() || open->second.state != HoldState::approved) return false;
+    if (is_grant_id(id)) return use_grant(id);
+    const OpenHold* const open = open_.find(id);
+    if (open == nullptr || open->state != HoldState::approved) return false;
     auto hold = store_->find(id);
     if (!hold) return std::unexpected(std::move(hold.error()));
     if (!*hold) return false;
-    if (is_past(open->second)) {
-        if (auto done = expire_one(**hold); !done) {
+    const bool is_over = open_.is_past_deadline(*open);
+    const auto grant = grants_.find((*hold)->status.grant);
+    const bool has_lost_its_grant =
+        !(*hold)->status.grant.empty() && (grant == grants_.end() || !is_in_force(grant->second.grant, grant->second.until));
+    if (is_over || has_lost_its_grant) {
+        if (auto done = is_over ? expire_one(**hold) : end(**hold, HoldState::expired, "what released it has ended"); !done)
             return std::unexpected(std::move(done.error()));
-        }
         return false;
     }
     // decided stays: who approved it, and when.
@@ -299,97 +217,37 @@ Result<bool> SqliteDesk::use_locked(std::string_view id) {
     return true;
 }
 
-Result<HoldStatus> SqliteDesk::decide_locked(std::string_view id, const Person& person, bool approves,
-                                             std::string_view reason, const Witness& witness) {
-    auto found = store_->find(id);
-    if (!found) return std::unexpected(std::move(found.error()));
-    if (!*found) return unknown(id);
-    Hold& hold = **found;
-    if (hold.status.state != HoldState::waiting) return not_waiting(hold);
-    const auto open = open_.find(id);
-    if (open == open_.end()) return fail(Errc::internal, "hold " + std::string(id) + " waits in the database only");
-    if (is_past(open->second)) {
-        if (auto done = expire_one(hold); !done) return std::unexpected(std::move(done.error()));
-        return not_waiting(hold);
-    }
-    if (reason.size() > limits::hold_reason) return fail(Errc::limit, "the reason is too long");
-    auto mine = approvals_of(hold, person);
-    if (!mine) return std::unexpected(std::move(mine.error()));
-    if (approves) {
-        const auto outstanding = outstanding_of(hold);
-        std::erase_if(*mine, [&](const auto& name) { return std::ranges::find(outstanding, name) == outstanding.end(); });
-        if (mine->empty()) {
-            return fail(Errc::denied, "what you can approve of hold " + hold.status.id +
-                                          " is approved; it still waits for: " + listed(outstanding));
-        }
-    }
-
-    const std::size_t acts_before = hold.acts.size();
-    for (const auto& name : *mine) {
-        hold.acts.push_back({name, approves, person.name, person.uid, person.login_uid,
-                             hold.request.runner_uid &&
-                                 (*hold.request.runner_uid == person.login_uid || *hold.request.runner_uid == person.uid),
-                             std::string(reason), clock_.wall()});
-        if (approves) hold.approved.push_back(name);
-    }
-    if (!approves || outstanding_of(hold).empty()) {
-        std::vector<std::string> people;
-        for (const Act& act : hold.acts) {
-            if (act.approves == approves && std::ranges::find(people, act.person) == people.end())
-                people.push_back(act.person);
-        }
-        hold.status.state = approves ? HoldState::approved : HoldState::denied;
-        hold.status.decided_by = listed(people);
-        hold.status.reason = reason;
-        hold.decided = clock_.wall();
-    }
-
-    auto transaction = store_->begin();
-    if (!transaction) return std::unexpected(std::move(transaction.error()));
-    for (std::size_t i = acts_before; i < hold.acts.size(); ++i) {
-        if (auto done = store_->add_act(id, hold.acts[i]); !done) return std::unexpected(std::move(done.error()));
-    }
-    if (auto done = store_->update(hold); !done) return std::unexpected(std::move(done.error()));
-    mark(hold);
-    if (witness) {
-        if (auto seen = witness(hold); !seen) return std::unexpected(std::move(seen.error()));
-    }
-    if (auto done = (*transaction)->commit(); !done) return std::unexpected(std::move(done.error()));
-    changed(hold);
-    return hold.status;
-}
-
 Result<> SqliteDesk::cancel_locked(std::string_view id) {
-    const auto open = open_.find(id);
-    if (open != open_.end() && open->second.connected > 0) return {};
+    if (is_grant_id(id)) return {};
+    const OpenHold* const open = open_.find(id);
+    if (open != nullptr && open->connected > 0) return {};
     auto hold = store_->find(id);
     if (!hold) return std::unexpected(std::move(hold.error()));
-    if (!*hold) return unknown(id);
-    if (open == open_.end()) return {};
+    if (!*hold) return unknown_hold(id);
+    if (open == nullptr) return {};
     return end(**hold, HoldState::cancelled, "the agent took the command back");
 }
 
 void SqliteDesk::set_connected(std::string_view id, bool is_connected) {
     const std::scoped_lock lock(mutex_);
-    const auto open = open_.find(id);
-    if (open == open_.end()) return;
-    std::size_t& count = open->second.connected;
+    OpenHold* const open = open_.find(id);
+    if (open == nullptr) return;
     if (is_connected) {
-        ++count;
-    } else if (count > 0) {
-        --count;
+        ++open->connected;
+    } else if (open->connected > 0) {
+        --open->connected;
     }
 }
 
 std::vector<Hold> SqliteDesk::expire_locked() {
-    std::vector<std::string> due;
-    for (const auto& [id, open] : open_) {
-        if (is_past(open)) due.push_back(id);
-    }
-    for (const auto& id : due) {
+    for (const auto& id : open_.past_deadline()) {
         // What the database cannot take now stays open here and is tried again; nothing that is past its deadline is used.
         auto hold = store_->find(id);
         if (hold && *hold) static_cast<void>(expire_one(**hold).has_value());
+    }
+    for (auto& [id, kept] : grants_) {
+        if (kept.is_used_stored) continue;
+        kept.is_used_stored = grant_store_.update(kept.grant).has_value();
     }
     return std::exchange(expired_, {});
 }
@@ -400,19 +258,53 @@ Result<> SqliteDesk::expire_one(Hold& hold) {
                was_approved ? "approved, but not used before the deadline" : "nobody answered before the deadline");
 }
 
+std::vector<Hold> SqliteDesk::escalate_locked() {
+    for (const auto& id : open_.due_to_escalate()) {
+        auto hold = store_->find(id);
+        if (hold && *hold) static_cast<void>(escalate_one(**hold).has_value());
+    }
+    return std::exchange(escalated_, {});
+}
+
+Result<> SqliteDesk::escalate_one(Hold& hold) {
+    const OpenHold* const open = open_.find(hold.status.id);
+    if (open == nullptr || !open->escalates || !is_past(clock_, *open->escalates, open->escalates_until)) return {};
+    const WallTime due = *open->escalates;
+    for (const auto& approval : hold.request.approvals) {
+        const auto at = escalates_at(hold, approval);
+        if (!at || *at > due) continue;
+        const Escalated escalated{approval.name, current_stage(hold, approval), clock_.wall()};
+        if (auto done = store_->add_escalation(hold.status.id, escalated); !done) return done;
+        hold.escalated.push_back(escalated);
+        escalated_.push_back(hold);
+    }
+    changed(hold);
+    return {};
+}
+
+Result<std::vector<Hold>> SqliteDesk::unrecorded_ends() const {
+    const std::scoped_lock lock(mutex_);
+    return store_->list(HoldStore::Which::unrecorded, limits::open_holds);
+}
+
 Result<Hold> SqliteDesk::find(std::string_view id_or_prefix) const {
     const auto id = normal_hold_id(id_or_prefix);
-    if (!id) return unknown(id_or_prefix);
+    if (!id) return unknown_hold(id_or_prefix);
     const std::scoped_lock lock(mutex_);
     auto ids = store_->ids_beginning(*id);
     if (!ids) return std::unexpected(std::move(ids.error()));
-    if (ids->empty()) return unknown(id_or_prefix);
+    if (ids->empty()) return unknown_hold(id_or_prefix);
     if (ids->size() > 1) return fail(Errc::invalid, "several holds begin with " + *id + "; write more of the id");
     auto hold = store_->find(ids->front());
     if (!hold) return std::unexpected(std::move(hold.error()));
-    if (!*hold) return unknown(id_or_prefix);
+    if (!*hold) return unknown_hold(id_or_prefix);
     mark(**hold);
     return std::move(**hold);
+}
+
+std::vector<std::string> SqliteDesk::ids(bool only_waiting, std::size_t limit) const {
+    const std::scoped_lock lock(mutex_);
+    return store_->ids(only_waiting, limit).value_or(std::vector<std::string>());
 }
 
 std::vector<Hold> SqliteDesk::list(bool only_waiting, std::size_t limit) const {
@@ -423,18 +315,10 @@ std::vector<Hold> SqliteDesk::list(bool only_waiting, std::size_t limit) const {
     return std::move(*holds);
 }
 
-std::size_t SqliteDesk::waiting_count() const {
-    const std::scoped_lock lock(mutex_);
-    return static_cast<std::size_t>(
-        std::ranges::count_if(open_, [](const auto& entry) { return entry.second.state == HoldState::waiting; }));
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Desk>> Desk::open(const std::filesystem::path& file, const Clock& clock) {
+Result<std::unique_ptr<Desk>> Desk::open(const std::filesystem::path& file, const Clock& clock, DeskOptions options) {
     auto store = HoldStore::open(file);
     if (!store) return std::unexpected(std::move(store.error()));
-    auto desk = std::make_unique<SqliteDesk>(std::move(*store), clock);
+    auto desk = std::make_unique<SqliteDesk>(std::move(*store), clock, options);
     if (auto loaded = desk->load(); !loaded) return std::unexpected(std::move(loaded.error()));
     return desk;
 }

@@ -73,8 +73,24 @@ inline constexpr std::uint64_t checkpoint_records = 65'536;  // a checkpoint aft
 inline constexpr auto checkpoint_interval = 10s;             // or so long after one that it does not cover
 
 // Holds and the control socket.
-inline constexpr std::size_t open_holds = 10'000;
-inline constexpr std::size_t open_holds_per_agent = 100;
+// Those that wait or are approved. Full: what would be held is denied, and the agent is told to come again.
+inline constexpr std::size_t open_holds = 20'000;  // some 400 bytes of memory each; the rest is on the disk
+inline constexpr std::size_t open_holds_per_agent = 1'000;
+inline constexpr std::size_t open_holds_size = 512 * MiB;  // of their requests, on the disk
+inline constexpr std::size_t open_holds_size_per_agent = 64 * MiB;
+inline constexpr std::size_t ended_holds_size_per_agent = 64 * MiB;  // the oldest go first, when the log has their end
+inline constexpr std::size_t ended_holds_size = 1024 * MiB;          // of all agents; likewise
+inline constexpr std::size_t hold_stages = 16;                       // of one approval
+inline constexpr std::size_t hold_quorum = 100;
+inline constexpr std::size_t open_grants = 1'000;            // widened approvals and broken glass; more are not given
+inline constexpr auto grant_duration = 24h;                  // the most that a widened approval lasts
+inline constexpr auto glass_duration = 8h;                   // the most that a policy's `break_glass` lasts
+inline constexpr std::size_t released_at_once = 1'000;       // holds that one widened approval releases
+inline constexpr std::size_t suspensions = 10'000;           // more are refused
+inline constexpr std::size_t limit_counters = 16 * 1024;     // agent and rule; full: a new one counts as over its limit
+inline constexpr std::size_t agents_remembered = 1'024;      // whose last refusals are kept; the oldest goes
+inline constexpr std::size_t refusals_remembered = 20;       // of one agent
+inline constexpr std::size_t refusal_text_remembered = 400;  // bytes of a refused command
 inline constexpr std::size_t control_clients = 64;
 inline constexpr std::size_t control_message = 4 * MiB;
 inline constexpr std::size_t control_clients_per_user = 16;     // of control_clients, but for root; one more is turned away

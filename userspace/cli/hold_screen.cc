@@ -42,6 +42,9 @@ std::string agent_text(const json& hold) {
     if (const auto sets = texts_of(hold, "agent_sets"); !sets.empty()) text += " [" + joined(sets) + "]";
     text += ", runs " + text_of(hold, "exe") + " as " + user_text(number_of(hold, "agent_uid"));
     if (member_of(hold, "runner_uid").is_number()) text += ", started by " + user_text(number_of(hold, "runner_uid"));
+    for (const auto& one : member_of(hold, "acts_for"))
+        text += (&one == &member_of(hold, "acts_for").front() ? ", acts for " : ", by ") + text_of(one, "subject") + " (" +
+                text_of(one, "issuer") + ")";
     if (!flag_of(hold, "is_agent_connected")) text += "; not connected now, it has to send the command again";
     return text;
 }
@@ -54,20 +57,39 @@ std::string target_text(const json& hold) {
     return text;
 }
 
+std::string people_text(const json& who) {
+    std::vector<std::string> people = texts_of(who, "users");
+    for (const auto& group : texts_of(who, "groups")) people.push_back("group " + group);
+    return joined(people);
+}
+
+// "stage 2 of 3: 1 of 2 (group security), given by ana; from 2026-… also group oncall"
+std::string stage_text(const json& stage, std::size_t number, std::size_t count) {
+    const auto given = texts_of(stage, "given_by");
+    const auto quorum = number_of(stage, "quorum");
+    std::string text = count > 1 ? fmt::format("stage {} of {}: ", number, count) : "";
+    if (quorum > 1) text += fmt::format("{} of {} persons ", given.size(), quorum);
+    text += text_of(stage, "state") == "given" ? "given" : "(" + people_text(stage) + ")";
+    if (!given.empty()) text += " by " + joined(given);
+    const json& escalate_to = member_of(stage, "escalate_to");
+    if (escalate_to.is_object() && flag_of(stage, "is_escalated")) text += ", escalated to " + people_text(escalate_to);
+    if (const auto when = text_of(stage, "escalates"); !when.empty())
+        text += fmt::format(", from {} on also {}", when, people_text(escalate_to));
+    return text;
+}
+
 std::string approvals_text(const json& hold) {
     std::vector<std::string> all;
     for (const json& approval : member_of(hold, "approvals")) {
         std::string text = text_of(approval, "name");
-        if (flag_of(approval, "is_given")) {
-            text += " (given)";
-        } else {
-            std::vector<std::string> who = texts_of(approval, "users");
-            for (const auto& group : texts_of(approval, "groups")) who.push_back("group " + group);
-            text += " (" + joined(who) + ")";
-        }
+        if (const auto glass = number_of(approval, "break_glass_s"); glass != 0)
+            text += fmt::format(" BREAKS THE GLASS for {}", shown_duration(glass));
+        if (flag_of(approval, "is_given")) text += " (given)";
         all.push_back(text);
+        const json& stages = member_of(approval, "stages");
+        for (std::size_t i = 0; i < stages.size(); ++i) all.push_back("  " + stage_text(stages[i], i + 1, stages.size()));
     }
-    return joined(all, "; ");
+    return joined(all, "\n");
 }
 
 std::string acts_text(const json& hold) {
@@ -76,6 +98,8 @@ std::string acts_text(const json& hold) {
         std::string text = fmt::format("{} {} {}", text_of(act, "time"), text_of(act, "person"),
                                        flag_of(act, "approves") ? "approved" : "denied");
         text += " " + text_of(act, "approval");
+        if (const auto stage = number_of(act, "stage"); stage > 1) text += fmt::format(" stage {}", stage);
+        if (const auto lasts = number_of(act, "widened_s"); lasts != 0) text += " widened for " + shown_duration(lasts);
         if (flag_of(act, "is_runner")) text += " (who started this agent)";
         if (const auto reason = text_of(act, "reason"); !reason.empty()) text += ": " + reason;
         all.push_back(text);

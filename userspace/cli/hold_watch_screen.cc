@@ -203,7 +203,7 @@ void Screen::answer(const std::string& line) {
             reason = read_line().value_or("");
         }
         current_.reset();
-        decide_hold(context_, id, letter == 'a', reason);
+        decide_hold(context_, {id, letter == 'a', reason, {}, true});
         context_.exit_code = exit_ok;  // a refused answer has been shown; watching goes on
     } else {
         ask();

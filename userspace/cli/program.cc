@@ -25,12 +25,14 @@ struct VerbGroup {
 
 // The order of `assent --help` is the order in which people meet the verbs.
 constexpr std::array verb_groups = {
-    VerbGroup{"run", "Agents"},        VerbGroup{"whoami", "Agents"},       VerbGroup{"login", "Agents"},
-    VerbGroup{"logout", "Agents"},     VerbGroup{"holds", "Reviewing"},     VerbGroup{"approve", "Reviewing"},
-    VerbGroup{"deny", "Reviewing"},    VerbGroup{"sessions", "The record"}, VerbGroup{"replay", "The record"},
-    VerbGroup{"search", "The record"}, VerbGroup{"verify", "The record"},   VerbGroup{"status", "The host"},
-    VerbGroup{"doctor", "The host"},   VerbGroup{"policy", "The host"},     VerbGroup{"govern", "The host"},
-    VerbGroup{"end", "The host"},      VerbGroup{"upgrade", "The host"},    VerbGroup{"detach", "The host"},
+    VerbGroup{"run", "Agents"},          VerbGroup{"whoami", "Agents"},       VerbGroup{"login", "Agents"},
+    VerbGroup{"logout", "Agents"},       VerbGroup{"holds", "Reviewing"},     VerbGroup{"approve", "Reviewing"},
+    VerbGroup{"deny", "Reviewing"},      VerbGroup{"approvals", "Reviewing"}, VerbGroup{"revoke", "Reviewing"},
+    VerbGroup{"review", "Reviewing"},    VerbGroup{"suspend", "Agents"},      VerbGroup{"resume", "Agents"},
+    VerbGroup{"sessions", "The record"}, VerbGroup{"replay", "The record"},   VerbGroup{"search", "The record"},
+    VerbGroup{"verify", "The record"},   VerbGroup{"status", "The host"},     VerbGroup{"doctor", "The host"},
+    VerbGroup{"policy", "The host"},     VerbGroup{"govern", "The host"},     VerbGroup{"end", "The host"},
+    VerbGroup{"upgrade", "The host"},    VerbGroup{"detach", "The host"},
 };
 
 constexpr const char* examples = R"(

@@ -21,7 +21,9 @@ enum ExitCode : int {
     exit_usage = 2,        // arguments, policy or settings are wrong
     exit_unavailable = 3,  // no daemon answers
     exit_refused = 4,      // you may not
-    exit_hold = 10,        // explain: hold
+    exit_expired = 5,      // holds wait: nobody answered in time
+    exit_withdrawn = 6,    // holds wait: cancelled or revoked
+    exit_hold = 10,        // explain: hold; holds wait: not decided yet
     exit_deny = 11,        // explain: deny
 };
 

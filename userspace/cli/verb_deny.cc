@@ -1,3 +1,5 @@
+#include <memory>
+
 #include "cli/decide.h"
 
 namespace assent::cli {
@@ -12,7 +14,9 @@ Examples:
   assent deny h-7k2mq4 --reason "use the staging database"
 
 Exit codes: 0 it is denied, 1 there is no such hold or it no longer waits, 4 you may not.)");
-    add_decision(*verb, context, false);
+    const auto asked = std::make_shared<DecisionAsked>();
+    add_decision_options(*verb, *asked);
+    verb->callback([&context, asked] { decide_hold(context, *asked); });
 }
 
 }  // namespace assent::cli

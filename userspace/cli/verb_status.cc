@@ -111,8 +111,45 @@ std::string notices_text(const json& notices) {
     return text.empty() ? "nothing was sent yet" : shown_text(text, Lines::many);
 }
 
+// Broken glass is said for as long as it is open, and asked about until it has been reviewed.
+std::vector<std::string> glass_texts(const json& status) {
+    std::vector<std::string> lines;
+    for (const json& one : member_of(status, "approvals")) {
+        if (text_of(one, "kind") != "glass") continue;
+        const std::string id = text_of(one, "id");
+        const bool is_open = text_of(one, "state") == "in force";
+        lines.push_back(fmt::format("{}: {} let agent {} through at {} {}{}, {} times: {}", id, text_of(one, "given_by"),
+                                    text_of(one, "agent"), text_of(one, "target"), is_open ? "until " : "until it ended at ",
+                                    text_of(one, "until"), number_of(one, "used"), text_of(one, "reason")));
+        if (flag_of(one, "needs_review"))
+            lines.push_back(fmt::format("  not reviewed: look at what was done, then assent review {} --reason TEXT", id));
+    }
+    return lines;
+}
+
+std::vector<std::string> suspended_texts(const json& status) {
+    std::vector<std::string> lines;
+    for (const json& one : member_of(status, "suspended")) {
+        lines.push_back(fmt::format("{}: by {} since {}: {}", text_of(one, "agent"), text_of(one, "by"),
+                                    text_of(one, "since"), text_of(one, "reason")));
+    }
+    return lines;
+}
+
+std::string holds_text(const json& status) {
+    std::string text = fmt::format("{} waiting", number_of(status, "holds_waiting"));
+    std::size_t widened = 0;
+    for (const json& one : member_of(status, "approvals")) {
+        if (text_of(one, "kind") == "shape") ++widened;
+    }
+    if (widened > 0) text += fmt::format(", {} widened approvals in force (assent approvals)", widened);
+    return text;
+}
+
 void print_status(const json& status) {
     const json& policy = member_of(status, "policy");
+    print_warnings("GLASS BROKEN: agents are let through without an approval for each command:", glass_texts(status));
+    print_warnings("SUSPENDED: these agents may do nothing until `assent resume AGENT`:", suspended_texts(status));
     print_warnings("OBSERVED ONLY: what policies would deny, hold or mask here passes:", texts_of(status, "observe"));
     print_warnings("NOT LOADED: the policies on disk have mistakes; the ones below are in force:",
                    texts_of(policy, "not_loaded"));
@@ -130,7 +167,7 @@ void print_status(const json& status) {
         fields.add("accepted", joined(accepted, "\n"));
     fields.add("flows", std::to_string(number_of(status, "flows")));
     fields.add("sessions", std::to_string(number_of(status, "sessions")));
-    fields.add("holds", fmt::format("{} waiting", number_of(status, "holds_waiting")));
+    fields.add("holds", holds_text(status));
     if (const json& attempts = member_of(status, "attempts"); attempts.is_array() && !attempts.empty())
         fields.add("attempts", attempts_text(attempts));
     if (const json& earlier = member_of(status, "sockets_before"); earlier.is_array() && !earlier.empty())
@@ -150,8 +187,9 @@ void print_status(const json& status) {
 bool is_troubled(const json& status) {
     const json& records = member_of(status, "records");
     const bool has_no_records = records.is_object() && !flag_of(records, "is_available");
-    return has_no_records || !texts_of(member_of(status, "policy"), "not_loaded").empty() ||
-           !texts_of(status, "degradations").empty() || !texts_of(status, "credentials").empty();
+    return has_no_records || !glass_texts(status).empty() || !suspended_texts(status).empty() ||
+           !texts_of(member_of(status, "policy"), "not_loaded").empty() || !texts_of(status, "degradations").empty() ||
+           !texts_of(status, "credentials").empty();
 }
 
 }  // namespace
@@ -159,9 +197,11 @@ bool is_troubled(const json& status) {
 void add_verb_status(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("status", "What the daemon does, and what is wrong first");
     verb->footer(R"(
-What weakens protection comes first: agents that are only observed, policy files that did not load, what this host cannot do, credentials that cannot be read.
+What weakens protection comes first: glass that is broken or was not reviewed, agents that are suspended or only observed, policy files
+that did not load, what this host cannot do, credentials that cannot be read.
 
-Exit codes: 0 all is well, 1 something is degraded, not loaded, cannot be read or cannot be recorded, 3 no daemon answers.)");
+Exit codes: 0 all is well, 1 glass is broken or not reviewed, an agent is suspended, or something is degraded, not loaded, cannot be read
+or cannot be recorded, 3 no daemon answers.)");
     verb->callback([&context] {
         const auto status = ask_daemon(context, {{"verb", "status"}});
         if (!status) return;

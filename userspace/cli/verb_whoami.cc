@@ -42,6 +42,72 @@ void print_person(const json& person) {
     std::printf("%s\n", fields.to_text(terminal_width()).c_str());
 }
 
+void print_targets(const json& answer) {
+    Table targets({{"TARGET"}, {"ADDRESSES"}, {"DATABASES"}});
+    for (const json& target : member_of(answer, "targets")) {
+        const auto databases = texts_of(target, "databases");
+        targets.add(
+            {text_of(target, "name"), joined(texts_of(target, "addresses")), databases.empty() ? "any" : joined(databases)});
+    }
+    std::printf("\n");
+    if (targets.is_empty()) {
+        std::printf("No policy names a target, so none may be reached.\n");
+    } else {
+        targets.print();
+    }
+}
+
+std::string limit_text(const json& rule) {
+    const json& limit = member_of(rule, "limit");
+    if (!limit.is_object()) return {};
+    return std::to_string(number_of(limit, "commands")) + " in " + shown_duration(number_of(limit, "per_s")) + ", then " +
+           text_of(limit, "then");
+}
+
+void print_rules(const json& answer) {
+    Table rules({{"RULE"},
+                 {"VERDICT"},
+                 {"TARGETS", Table::Align::left, 30},
+                 {"OPERATIONS", Table::Align::left, 40},
+                 {"OBJECTS", Table::Align::left, 40},
+                 {"LIMIT"}});
+    for (const json& rule : member_of(answer, "rules")) {
+        rules.add({text_of(rule, "name"), text_of(rule, "verdict"), joined(texts_of(rule, "targets")),
+                   joined(texts_of(rule, "operations")), joined(texts_of(rule, "objects")), limit_text(rule)});
+    }
+    if (!rules.is_empty()) {
+        std::printf("\n");
+        rules.print();
+        std::printf("What no rule allows or holds is denied.\n");
+    }
+    Table masks({{"MASK"}, {"METHOD"}, {"COLUMNS", Table::Align::left, 80}});
+    for (const json& mask : member_of(answer, "masks"))
+        masks.add({text_of(mask, "name"), text_of(mask, "method"), joined(texts_of(mask, "columns"))});
+    if (masks.is_empty()) return;
+    std::printf("\n");
+    masks.print();
+}
+
+void print_holds(const json& answer) {
+    Table holds({{"HOLD"}, {"LEFT", Table::Align::right}, {"COMMAND", Table::Align::left, 80}});
+    for (const json& hold : member_of(answer, "holds")) {
+        holds.add({text_of(hold, "id"), shown_duration(number_of(hold, "left_s")), text_of(hold, "text")});
+    }
+    if (holds.is_empty()) return;
+    std::printf("\n");
+    holds.print();
+}
+
+void print_refusals(const json& answer) {
+    const json& refusals = member_of(answer, "refusals");
+    if (!refusals.is_array() || refusals.empty()) return;
+    std::printf("\nRefused last:\n");
+    for (const json& one : refusals) {
+        std::printf("  %s  %s\n    %s (%s)\n", text_of(one, "time").c_str(), shown_text(text_of(one, "what")).c_str(),
+                    shown_text(text_of(one, "message")).c_str(), shown_text(text_of(one, "detail")).c_str());
+    }
+}
+
 void print_agent(const json& answer) {
     const auto sets = texts_of(answer, "agents");
     Fields fields;
@@ -56,25 +122,14 @@ void print_agent(const json& answer) {
     add_token(fields, member_of(answer, "token"));
     std::printf("%s", fields.to_text(terminal_width()).c_str());
 
-    Table targets({{"TARGET"}, {"ADDRESSES"}, {"DATABASES"}});
-    for (const json& target : member_of(answer, "targets")) {
-        const auto databases = texts_of(target, "databases");
-        targets.add(
-            {text_of(target, "name"), joined(texts_of(target, "addresses")), databases.empty() ? "any" : joined(databases)});
-    }
-    std::printf("\n");
-    if (targets.is_empty()) {
-        std::printf("No policy names a target, so none may be reached.\n");
-    } else {
-        targets.print();
-    }
-    Table holds({{"HOLD"}, {"LEFT", Table::Align::right}, {"COMMAND", Table::Align::left, 80}});
-    for (const json& hold : member_of(answer, "holds")) {
-        holds.add({text_of(hold, "id"), shown_duration(number_of(hold, "left_s")), text_of(hold, "text")});
-    }
-    if (holds.is_empty()) return;
-    std::printf("\n");
-    holds.print();
+    if (const auto why = text_of(answer, "suspended"); !why.empty())
+        std::printf("\nSUSPENDED, so nothing runs until a person resumes this agent: %s\n", shown_text(why).c_str());
+    print_targets(answer);
+    print_rules(answer);
+    print_holds(answer);
+    print_refusals(answer);
+    std::printf("\nHow to ask:\n");
+    for (const auto& line : texts_of(answer, "how_to_ask")) std::printf("  %s\n", shown_text(line).c_str());
 }
 
 // The agent's own holds that wait, as members of `holds`.
@@ -93,7 +148,8 @@ bool add_holds(Context& context, json& answer) {
 void add_verb_whoami(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("whoami", "Who an agent is here and what it may reach; or who you are");
     verb->footer(R"(
-For agents and those who write them: the names that policies see, the targets that policies know, and its holds that wait.
+For agents and those who write them: the names that policies see, the targets that policies know, the rules and masks that concern
+it, its holds that wait, what it was refused last (connections too), and how to ask. --json has all of it for programs.
 
 Exit codes: 0 governed, 1 not governed, 3 no daemon answers.)");
     verb->callback([&context] {

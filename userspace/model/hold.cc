@@ -9,6 +9,25 @@ namespace {
 constexpr std::array<std::string_view, 7> names = {"waiting", "approved",  "used",   "denied",
                                                    "expired", "cancelled", "revoked"};
 
+// The same people, and no fewer of them.
+bool covers_stage(const HoldStage& given, const HoldStage& wanted) {
+    HoldStage same = given;
+    same.quorum = wanted.quorum;
+    return same == wanted && given.quorum >= wanted.quorum;
+}
+
+// Every wanted stage is among those that were given, in their order.
+bool covers_one(const HoldApproval& given, const HoldApproval& wanted) {
+    if (given.name != wanted.name || given.break_glass != wanted.break_glass || wanted.stages.empty()) return false;
+    auto at = given.stages.begin();
+    return std::ranges::all_of(wanted.stages, [&](const HoldStage& stage) {
+        at = std::find_if(at, given.stages.end(), [&](const HoldStage& one) { return covers_stage(one, stage); });
+        if (at == given.stages.end()) return false;
+        ++at;
+        return true;
+    });
+}
+
 }  // namespace
 
 std::string_view name_of(HoldState state) noexcept { return names.at(static_cast<std::size_t>(state)); }
@@ -21,8 +40,9 @@ std::optional<HoldState> hold_state_named(std::string_view name) noexcept {
 }
 
 bool covers(const std::vector<HoldApproval>& given, const std::vector<HoldApproval>& wanted) {
-    return std::ranges::all_of(wanted,
-                               [&](const auto& approval) { return std::ranges::find(given, approval) != given.end(); });
+    return std::ranges::all_of(wanted, [&](const HoldApproval& approval) {
+        return std::ranges::any_of(given, [&](const HoldApproval& one) { return covers_one(one, approval); });
+    });
 }
 
 }  // namespace assent::model

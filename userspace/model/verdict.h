@@ -1,6 +1,7 @@
 // What the policy says of a command. A default-constructed Verdict denies.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,6 +23,15 @@ struct EffectVerdict {
     std::vector<std::string> rules;  // empty for a denial: no rule covers the effect
 };
 
+// The `limit` of a rule: an agent's commands beyond so many in so long a time are denied, or held for an approval.
+struct RuleLimit {
+    std::string rule;
+    std::uint32_t commands = 0;
+    std::chrono::seconds per{0};
+    Decision then = Decision::deny;
+    std::string approval;  // where `then` holds
+};
+
 struct Verdict {
     Decision decision = Decision::deny;
     std::vector<std::string> rules;  // those that said so; empty: no rule covers the command
@@ -29,6 +39,7 @@ struct Verdict {
     std::vector<EffectVerdict> effects;
     std::vector<std::string> approvals;  // names of the approvals a hold needs, all of them
     std::vector<std::string> masks;      // names of masks that the result would take
+    std::vector<RuleLimit> limits;       // of the rules that said so, unless they deny: whoever forwards it counts
     std::uint64_t policy_revision = 0;
     // Set when an `observe` entry covers agent and target: the decision above is what would have been; pass unchanged.
     bool is_observed = false;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/shown_text.h"
+#include "policy/can_be_given.h"
 
 namespace assent::policy {
 namespace {
@@ -90,29 +91,48 @@ bool is_in_group(const std::string& user, const std::string& group) {
     return primary_found != nullptr && group == primary_found->gr_name;
 }
 
-// Is there a person who is a reviewer and also in `decide`.
-bool can_be_given(const Reviewers& reviewers, const Settings& settings) {
-    const auto has = [](const std::vector<std::string>& list, const std::string& name) {
-        return std::find(list.begin(), list.end(), name) != list.end();
-    };
-    for (const auto& user : reviewers.users) {
-        if (has(settings.decide_users, user)) return true;
-        for (const auto& group : settings.decide_groups) {
-            if (is_in_group(user, group)) return true;
-        }
+bool has(const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+bool may_decide(const std::string& user, const Settings& settings) {
+    return has(settings.decide_users, user) || std::any_of(settings.decide_groups.begin(), settings.decide_groups.end(),
+                                                           [&](const auto& group) { return is_in_group(user, group); });
+}
+
+// "ana" of "unix:ana", as people of this host are written where others log in by a token.
+std::string plain_name(const std::string& name) {
+    constexpr std::string_view prefix = "unix:";
+    return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+// Those of the reviewers who are also in `decide`. A group that `decide` names has enough of them.
+void add_deciders(const Reviewers& reviewers, const Settings& settings, Candidates& out) {
+    for (const auto& written : reviewers.users) {
+        const std::string user = plain_name(written);
+        if (may_decide(user, settings)) out.persons.insert(user);
     }
-    for (const auto& group : reviewers.groups) {
-        if (has(settings.decide_groups, group)) return true;
+    for (const auto& written : reviewers.groups) {
+        const std::string group = plain_name(written);
+        out.is_open = out.is_open || has(settings.decide_groups, group);
         for (const auto& user : settings.decide_users) {
-            if (is_in_group(user, group)) return true;
+            if (is_in_group(user, group)) out.persons.insert(user);
         }
         for (const auto& member : members_of(group)) {
-            for (const auto& deciding : settings.decide_groups) {
-                if (is_in_group(member, deciding)) return true;
-            }
+            if (may_decide(member, settings)) out.persons.insert(member);
         }
     }
-    return false;
+}
+
+bool can_be_given(const Approval& approval, const Settings& settings) {
+    std::vector<Candidates> stages;
+    for (const Stage& stage : approval.stages) {
+        Candidates& candidates = stages.emplace_back();
+        candidates.quorum = stage.quorum;
+        add_deciders(stage.reviewers, settings, candidates);
+        if (stage.escalation) add_deciders(stage.escalation->to, settings, candidates);
+    }
+    return has_persons_for_all(stages);
 }
 
 }  // namespace
@@ -132,10 +152,10 @@ std::vector<Diagnostic> check_content(const PolicyContent& content, const Settin
         }
     }
     for (const auto& [name, placed] : content.approvals) {
-        if (can_be_given(placed.approval.reviewers, settings)) continue;
+        if (can_be_given(placed.approval, settings)) continue;
         Reporter(out, placed.place.file)
             .mistake(placed.place.at,
-                     fmt::format("nobody can give approval '{}': none of its reviewers is also in 'decide' of {}", name,
+                     fmt::format("nobody can give approval '{}': too few of its reviewers are also in 'decide' of {}", name,
                                  settings.file.string()));
     }
     return out;

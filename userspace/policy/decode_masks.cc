@@ -56,6 +56,7 @@ void decode_columns(MapReader& map, const YamlNode& node, Mask& mask, Reporter& 
     for (const auto& placed : read_texts(*columns, "'columns'", report)) {
         if (auto pattern = ColumnPattern::parse(placed.text)) {
             mask.columns.push_back(std::move(*pattern));
+            mask.column_texts.push_back(placed.text);
         } else {
             report.mistake(
                 placed.at,

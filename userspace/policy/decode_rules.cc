@@ -8,6 +8,8 @@ namespace assent::policy {
 namespace {
 
 constexpr std::size_t longest_message = 1000;
+constexpr std::uint64_t most_commands = 1'000'000;
+constexpr std::chrono::hours longest_limit(30 * 24);
 constexpr std::string_view builtin_prefix = "builtin-";
 
 // What the file's `for` says of what the rule leaves out. A deny rule that leaves something out means all of it.
@@ -50,14 +52,43 @@ std::string decode_rule_name(MapReader& map, Decoding& decoding) {
     return std::move(*name);
 }
 
+// limit: {commands: 20, per: 1h, then: hold}
+std::optional<model::RuleLimit> decode_limit(const YamlNode& node, const Rule& rule, Reporter& report) {
+    MapReader map(node, "'limit'", report);
+    model::RuleLimit out;
+    out.rule = rule.name;
+    if (const YamlNode* commands = map.required("commands")) {
+        out.commands =
+            static_cast<std::uint32_t>(read_number(*commands, "'commands'", 1, most_commands, report).value_or(1));
+    }
+    if (const YamlNode* per = map.required("per")) {
+        const auto time = read_duration(*per, "'per'", report);
+        if (time) out.per = std::chrono::ceil<std::chrono::seconds>(*time);
+        if (time && (out.per.count() == 0 || out.per > longest_limit)) report.mistake(per->at, "'per' is from 1s to 30d");
+    }
+    const YamlNode* then = map.required("then");
+    if (then != nullptr) {
+        const auto choice = read_choice(*then, "'then'", {"deny", "hold"}, report);
+        out.then = choice == 1 ? model::Decision::hold : model::Decision::deny;
+    }
+    map.finish();
+    if (rule.verdict == model::Decision::deny)
+        report.mistake(node.at, "'limit' belongs to a rule that allows or holds: this one denies already");
+    if (rule.verdict == model::Decision::hold && out.then == model::Decision::hold && then != nullptr)
+        report.mistake(then->at, "'then: hold' changes nothing: the rule holds already");
+    return out;
+}
+
 void decode_verdict(MapReader& map, Rule& rule, Decoding& decoding) {
     Reporter& report = decoding.report;
     if (const YamlNode* verdict = map.required("verdict")) {
         const auto choice = read_choice(*verdict, "'verdict'", {"deny", "hold", "allow"}, report);
         if (choice) rule.verdict = static_cast<model::Decision>(*choice);
     }
+    if (const YamlNode* limit = map.optional("limit")) rule.limit = decode_limit(*limit, rule, report);
     const YamlNode* approval = map.optional("approval");
-    if (rule.verdict != model::Decision::hold) {
+    const bool may_hold = rule.verdict == model::Decision::hold || (rule.limit && rule.limit->then == model::Decision::hold);
+    if (!may_hold) {
         if (approval != nullptr) report.mistake(approval->at, "'approval' belongs to a rule with 'verdict: hold'");
         return;
     }
@@ -69,6 +100,7 @@ void decode_verdict(MapReader& map, Rule& rule, Decoding& decoding) {
     if (!rule.approval.empty()) {
         decoding.content.references.push_back({Reference::Kind::approval, rule.approval, decoding.place(approval->at)});
     }
+    if (rule.limit && rule.limit->then == model::Decision::hold) rule.limit->approval = rule.approval;
 }
 
 void decode_message(MapReader& map, Rule& rule, Reporter& report) {

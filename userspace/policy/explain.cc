@@ -123,6 +123,12 @@ nlohmann::json Explanation::to_json() const {
                           {"statements", statements},
                           {"approvals", verdict.approvals},
                           {"functions", functions}};
+    for (const auto& limit : verdict.limits) {
+        out["limits"].push_back({{"rule", limit.rule},
+                                 {"commands", limit.commands},
+                                 {"per_s", limit.per.count()},
+                                 {"then", model::name_of(limit.then)}});
+    }
     if (verdict.is_observed) out["observed"] = true;
     if (!mask_denial.empty()) out["mask_denial"] = mask_denial;
     if (!failure.empty()) out["parse_failure"] = failure;
@@ -137,6 +143,9 @@ std::string Explanation::to_text() const {
     if (!verdict.message.empty()) out += "  " + shown_text(verdict.message) + "\n";
     if (!failure.empty()) out += "  not parsed: " + shown_text(failure) + "\n";
     if (!verdict.approvals.empty()) out += fmt::format("  needs: {}\n", fmt::join(verdict.approvals, ", "));
+    for (const auto& limit : verdict.limits)
+        out += fmt::format("  at most {} commands in {} s by {}, then {}\n", limit.commands, limit.per.count(), limit.rule,
+                           model::name_of(limit.then));
     for (const auto& one : verdict.effects) {
         std::string objects;
         for (const auto& object : one.effect.objects) {

@@ -12,6 +12,7 @@
 #include "policy/loading.h"
 #include "policy/policy_files.h"
 #include "policy/scope.h"
+#include "policy/summary.h"
 #include "policy/targets.h"
 
 namespace assent::policy {
@@ -61,6 +62,12 @@ public:
         return found == content_->credentials.end() ? nullptr : &found->second;
     }
     std::vector<std::string> observed(WallTime now) const override;
+    std::vector<RuleSummary> rules_for(const std::vector<std::string>& agents) const override {
+        return summarize_rules(*content_, agents);
+    }
+    std::vector<MaskSummary> masks_for(const std::vector<std::string>& agents) const override {
+        return summarize_masks(*content_, agents);
+    }
     std::vector<std::string> agent_sets() const override {
         std::vector<std::string> out;
         for (const auto& [name, items] : content_->agents) out.push_back(name);

@@ -53,12 +53,46 @@ struct Reviewers {
     std::vector<std::string> groups;
 };
 
+// From some time after a stage began, others may answer it too.
+struct Escalation {
+    std::chrono::seconds after{0};
+    Reviewers to;
+};
+
+struct Stage {
+    Reviewers reviewers;
+    std::uint32_t quorum = 1;  // distinct persons
+    std::optional<Escalation> escalation;
+};
+
 struct Approval {
     std::string name;
     std::chrono::seconds wait{60};
     std::chrono::seconds deadline{15 * 60};
     bool holds_in_transaction = false;
-    Reviewers reviewers;  // the one stage that is supported so far, quorum 1
+    std::vector<Stage> stages;  // in order; one at least
+    // Break glass: one answer lets all that needs this approval through for so long; it is reviewed afterwards.
+    std::optional<std::chrono::seconds> break_glass;
+};
+
+// What agents may know of the rules and masks that concern them.
+struct RuleSummary {
+    std::string name;
+    model::Decision verdict = model::Decision::deny;
+    std::vector<std::string> targets;     // "any", or names
+    std::vector<std::string> operations;  // "any", or names
+    std::vector<std::string> objects;
+    bool has_exceptions = false;
+    bool has_conditions = false;
+    std::string approval;
+    std::string message;
+    std::optional<model::RuleLimit> limit;
+};
+
+struct MaskSummary {
+    std::string name;
+    std::vector<std::string> columns;
+    std::string method;
 };
 
 struct Credential {
@@ -125,6 +159,9 @@ public:
     [[nodiscard]] virtual const Credential* credential(std::string_view name) const = 0;
     // The named agent sets that are defined, sorted.
     [[nodiscard]] virtual std::vector<std::string> agent_sets() const { return {}; }
+    // Of the user's own rules and masks, those that concern an agent of these sets, sorted by name.
+    [[nodiscard]] virtual std::vector<RuleSummary> rules_for(const std::vector<std::string>& agents) const = 0;
+    [[nodiscard]] virtual std::vector<MaskSummary> masks_for(const std::vector<std::string>& agents) const = 0;
     // The `observe` entries in force, as text for `status`.
     [[nodiscard]] virtual std::vector<std::string> observed(WallTime now) const = 0;
     // What `assent policy builtin` prints.

@@ -70,6 +70,7 @@ struct Rule {
     model::Decision verdict = model::Decision::deny;
     std::string approval;
     std::string message;
+    std::optional<model::RuleLimit> limit;
     bool is_builtin = false;
 };
 
@@ -79,6 +80,7 @@ struct Mask {
     std::optional<Names> agents;  // left out: everybody
     std::optional<Names> targets;
     std::vector<ColumnPattern> columns;
+    std::vector<std::string> column_texts;  // as they are written
     model::MaskMethod method;
     bool denies_unproven = false;
 };

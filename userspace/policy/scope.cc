@@ -318,6 +318,7 @@ model::Verdict PolicyScope::judge(const Question& question) const {
     }
     verdict.decision = Decision::allow;
     std::set<std::string> approvals;
+    std::map<std::string, model::RuleLimit> limits;  // by rule
     std::map<Decision, std::set<std::string>> rules;
     std::map<Decision, std::map<std::string, std::string>> messages;  // by rule: the order of effects does not matter
     std::set<std::string> uncovered;
@@ -330,6 +331,7 @@ model::Verdict PolicyScope::judge(const Question& question) const {
             rules[one.decision].insert(rule->name);
             one.rules.push_back(rule->name);
             if (one.decision == Decision::hold) approvals.insert(rule->approval);
+            if (rule->limit && one.decision != Decision::deny) limits.try_emplace(rule->name, *rule->limit);
             if (one.decision != Decision::allow)
                 messages[one.decision].try_emplace(rule->name, said_by(*rule, effect, one.decision));
         }
@@ -342,6 +344,9 @@ model::Verdict PolicyScope::judge(const Question& question) const {
     verdict.rules.assign(rules[verdict.decision].begin(), rules[verdict.decision].end());
     verdict.depends_on_text = facts.has_read_text;
     if (verdict.decision == Decision::hold) verdict.approvals.assign(approvals.begin(), approvals.end());
+    if (verdict.decision != Decision::deny) {
+        for (auto& [name, limit] : limits) verdict.limits.push_back(std::move(limit));
+    }
     const auto& said = messages[verdict.decision];
     if (!said.empty()) verdict.message = said.begin()->second;
     if (said.empty() && !uncovered.empty()) verdict.message = *uncovered.begin();

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t most_threads = 256;
 constexpr std::size_t most_cgroup_parts = 8;
+constexpr std::uint64_t most_denials = 1000;
 
 void decode_list(MapReader& map, std::string_view key, std::vector<std::string>& out, Reporter& report) {
     if (const YamlNode* node = map.optional(key)) out = plain_texts(read_texts(*node, fmt::format("'{}'", key), report));
@@ -73,6 +74,27 @@ void decode_decide(const YamlNode& node, Settings& settings, Reporter& report) {
     MapReader map(node, "'decide'", report);
     decode_list(map, "users", settings.decide_users, report);
     decode_list(map, "groups", settings.decide_groups, report);
+    map.finish();
+}
+
+// suspend: off, or {denials: 5, within: 1m, of: reviewers}
+void decode_suspend(const YamlNode& node, Settings::Suspend& suspend, Reporter& report) {
+    if (node.kind == YamlNode::Kind::text) {
+        suspend.is_on = read_choice(node, "'suspend'", {"on", "off"}, report) != 1U;
+        return;
+    }
+    MapReader map(node, "'suspend'", report);
+    if (const YamlNode* denials = map.optional("denials"))
+        suspend.denials =
+            static_cast<std::uint32_t>(read_number(*denials, "'denials'", 1, most_denials, report).value_or(1));
+    if (const YamlNode* within = map.optional("within")) {
+        if (const auto time = read_duration(*within, "'within'", report))
+            suspend.within = std::chrono::ceil<std::chrono::seconds>(*time);
+        if (suspend.within.count() == 0 || suspend.within > std::chrono::hours(24))
+            report.mistake(within->at, "'within' is from 1s to 24h");
+    }
+    if (const YamlNode* of = map.optional("of"))
+        suspend.counts_rules = read_choice(*of, "'of'", {"reviewers", "all"}, report) == 1U;
     map.finish();
 }
 
@@ -178,6 +200,7 @@ void decode_settings(const YamlNode& root, Settings& settings, Reporter& report)
         const auto choice = read_choice(*unlisted, "'unlisted_targets'", {"deny", "hold", "pass"}, report);
         settings.unlisted_targets = static_cast<Settings::Unlisted>(choice.value_or(0));
     }
+    if (const YamlNode* suspend = map.optional("suspend")) decode_suspend(*suspend, settings.suspend, report);
     if (const YamlNode* records = map.optional("records")) decode_records(*records, settings.records, report);
     if (const YamlNode* kernel = map.optional("kernel")) decode_kernel(*kernel, settings.kernel, report);
     if (const YamlNode* sockets = map.optional("unix_sockets")) decode_unix(*sockets, settings.unix_sockets, report);

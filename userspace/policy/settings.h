@@ -38,6 +38,13 @@ struct Settings {
     std::vector<std::string> view_users;  // who may see holds and records, beside those who decide
     std::vector<std::string> view_groups;
     enum class Unlisted : std::uint8_t { deny = 0, hold, pass } unlisted_targets = Unlisted::deny;
+    // Agents that are denied too often do nothing more until somebody resumes them.
+    struct Suspend {
+        bool is_on = true;
+        std::uint32_t denials = 5;
+        std::chrono::seconds within{60};
+        bool counts_rules = false;  // denials by rules too, not by people only
+    } suspend;
     struct Records {
         bool reads_strict = false;
         std::chrono::milliseconds reads{100};  // how long a read's record may wait for the disk

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "sql/shape.h"
 #include "wire/postgres/binary_value.h"
 
 namespace assent::session {
@@ -36,6 +37,51 @@ void add_token(Framed& framed, const model::AgentToken* token) {
     }
     framed.text(token->issuer).text(token->subject).number(token->actors.size());
     for (const model::TokenActor& actor : token->actors) framed.text(actor.issuer).text(actor.subject);
+}
+
+std::vector<std::string> effect_lines(const model::Verdict& verdict) {
+    std::vector<std::string> lines;
+    for (const model::EffectVerdict& one : verdict.effects) {
+        std::string line(model::name_of(one.effect.operation));
+        for (const model::Object& object : one.effect.objects) line += " " + object.name;
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+model::HoldApproval approval_of(const policy::Approval& approval) {
+    model::HoldApproval out;
+    out.name = approval.name;
+    out.break_glass = approval.break_glass;
+    for (const policy::Stage& stage : approval.stages) {
+        model::HoldStage& one = out.stages.emplace_back();
+        one.users = stage.reviewers.users;
+        one.groups = stage.reviewers.groups;
+        one.quorum = stage.quorum;
+        if (!stage.escalation) continue;
+        one.escalate_after = stage.escalation->after;
+        one.escalate_users = stage.escalation->to.users;
+        one.escalate_groups = stage.escalation->to.groups;
+    }
+    return out;
+}
+
+// Constants that the grammar itself takes for such may differ; of any other text every byte counts.
+std::string shape_text(std::string_view text, const sql::Parsed* parsed) {
+    sql::Shape shape;
+    const bool has_shape =
+        parsed != nullptr && shape.read(text) && (parsed->has_lent_tree || sql::may_lend_tree(*parsed, shape));
+    return has_shape ? shape.key : std::string(text);
+}
+
+// The subject first, then who acts, the one who acts now first. An actor without an issuer is the token's own.
+std::vector<model::Principal> acts_for(const model::AgentToken* token) {
+    std::vector<model::Principal> out;
+    if (token == nullptr || token->issuer.empty()) return out;
+    out.push_back({token->issuer, token->subject});
+    for (const auto& actor : token->actors)
+        out.push_back({actor.issuer.empty() ? token->issuer : actor.issuer, actor.subject});
+    return out;
 }
 
 std::string in_quotes(std::string_view text) {
@@ -71,6 +117,27 @@ Digest command_digest(const Place& place, const wire::CommandSeen& command, std:
     return framed.digest();
 }
 
+Digest command_shape(const Place& place, const wire::CommandSeen& command, std::string_view text, const sql::Parsed* parsed,
+                     const model::Verdict& verdict) {
+    Framed framed;
+    framed.text("assent shape 1");
+    framed.text(place.agent->name()).number(place.agent->uid);
+    add_token(framed, place.agent->token.get());
+    framed.text(place.target).text(place.database).text(place.database_user);
+    framed.text(place.catalog->current_user()).text(place.catalog->session_user());
+    framed.number(place.catalog->search_path().size());
+    for (const std::string& schema : place.catalog->search_path()) framed.text(schema);
+    framed.number(static_cast<std::uint64_t>(command.kind)).number(command.function_oid);
+    framed.text(shape_text(text, parsed));
+    framed.number(command.parameters.size());
+    for (const wire::Parameter& parameter : command.parameters) framed.number(parameter.type);
+    const auto effects = effect_lines(verdict);
+    framed.number(effects.size());
+    for (const std::string& effect : effects) framed.text(effect);
+    for (const auto& [name, value] : command.options) framed.text(name).text(value);
+    return framed.digest();
+}
+
 std::string shown_parameter(const wire::Parameter& parameter) {
     if (parameter.is_null) return "NULL";
     if (!parameter.is_binary) return in_quotes(as_text(parameter.value));
@@ -82,14 +149,16 @@ std::string shown_parameter(const wire::Parameter& parameter) {
 }
 
 Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command, std::string_view text,
-                                        const Judged& judged, const policy::Policy& policy) {
+                                        const Judged& judged, const policy::Policy& policy, const sql::Parsed* parsed) {
     model::HoldRequest request;
     request.text = text;
     request.digest = command_digest(place, command, request.text);
+    request.shape = command_shape(place, command, request.text, parsed, judged.verdict);
     request.agent = place.agent->name();
     request.cgroup_id = place.agent->cgroup_id;
     request.agent_uid = place.agent->uid;
     request.runner_uid = place.agent->runner_uid;
+    request.acts_for = acts_for(place.agent->token.get());
     request.exe = place.agent->exe;
     request.purpose = place.agent->purpose;
     request.target = place.target;
@@ -98,18 +167,14 @@ Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandS
     for (const wire::Parameter& parameter : command.parameters) request.parameters.push_back(shown_parameter(parameter));
     request.rules = judged.verdict.rules;
     request.message = judged.verdict.message;
-    for (const model::EffectVerdict& one : judged.verdict.effects) {
-        std::string line(model::name_of(one.effect.operation));
-        for (const model::Object& object : one.effect.objects) line += " " + object.name;
-        request.effects.push_back(std::move(line));
-    }
+    request.effects = effect_lines(judged.verdict);
     request.is_in_transaction = command.transaction_status != 'I';
     request.policy_revision = policy.revision();
     bool is_first = true;
     for (const std::string& name : judged.verdict.approvals) {
         const policy::Approval* approval = policy.approval(name);
         if (approval == nullptr) return fail(Errc::internal, fmt::format("the approval '{}' is not in the policy", name));
-        request.approvals.push_back({name, approval->reviewers.users, approval->reviewers.groups});
+        request.approvals.push_back(approval_of(*approval));
         request.wait = is_first ? approval->wait : std::min(request.wait, approval->wait);
         request.deadline = is_first ? approval->deadline : std::min(request.deadline, approval->deadline);
         is_first = false;

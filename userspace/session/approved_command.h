@@ -29,10 +29,16 @@ struct Place {
 // or 'a' (text), or where that is not known its bytes, \x6162 (binary, type 600). No two different values look the same.
 [[nodiscard]] std::string shown_parameter(const wire::Parameter& parameter);
 
+// What a widened approval is for: the same statement but for plain constants (sql/shape.h) and bound values, with the same
+// effects on the same objects, from the same agent, to the same place. The same over restarts. `parsed`: of the text; null:
+// the whole text counts.
+[[nodiscard]] Digest command_shape(const Place& place, const wire::CommandSeen& command, std::string_view text,
+                                   const sql::Parsed* parsed, const model::Verdict& verdict);
+
 // The request for reviewers; the shortest wait and deadline of the approvals that the verdict needs.
 [[nodiscard]] Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandSeen& command,
                                                       std::string_view text, const Judged& judged,
-                                                      const policy::Policy& policy);
+                                                      const policy::Policy& policy, const sql::Parsed* parsed = nullptr);
 
 // May the command wait although its transaction has written: every approval says so.
 [[nodiscard]] bool may_wait_in_transaction(const Judged& judged, const policy::Policy& policy);

@@ -248,8 +248,20 @@ void Judge::finish(Judged& judged, std::string_view text) const {
         return facts.transaction != sql::TransactionStep::none;
     });
     judged.is_plain_write = analysis.writes && !judged.has_transaction_step && is_undone_by_rollback(analysis);
+    write_record(judged);
+}
 
+std::shared_ptr<const Judged> Judge::overruled(const Judged& judged, model::Verdict verdict) const {
+    auto out = std::make_shared<Judged>(judged);
+    out->verdict = std::move(verdict);
+    out->record.clear();
+    write_record(*out);
+    return out;
+}
+
+void Judge::write_record(Judged& judged) const {
     const model::Verdict& verdict = judged.verdict;
+    const sql::Analysis& analysis = judged.analysis;
     JsonWriter writer(judged.record);
     writer.member("decision", model::name_of(verdict.decision)).member("enforced", model::name_of(verdict.enforced()));
     writer.strings("rules", verdict.rules);

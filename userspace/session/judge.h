@@ -63,6 +63,9 @@ public:
     // For commands that are not SQL: start-up, FunctionCall.
     [[nodiscard]] std::shared_ptr<const Judged> judge_effects(std::vector<model::Effect> effects, std::string_view text);
 
+    // The same, with another verdict, which its record says.
+    [[nodiscard]] std::shared_ptr<const Judged> overruled(const Judged& judged, model::Verdict verdict) const;
+
     [[nodiscard]] Statements& statements() { return statements_; }
     void statements_changed() { judged_.clear(); }
     // Names may mean something else from here on.
@@ -77,6 +80,7 @@ private:
                                                      std::span<const wire::Parameter> parameters,
                                                      bool has_known_lexing) const;
     void finish(Judged& judged, std::string_view text) const;
+    void write_record(Judged& judged) const;
 
     std::shared_ptr<Cache> cache_;
     const Clock& clock_;

@@ -45,6 +45,7 @@ void SessionImpl::finished(const wire::Outcome& outcome) {
     if (running == nullptr) return;
     const Running done = std::move(*running);
     running_.remove(outcome.id);
+    add_grant(done.grant);
     if (done.judged != nullptr && !done.is_refused) settle(done, outcome);
     const bool is_quiet_parse = done.kind == wire::CommandKind::parse && !done.is_recorded && !outcome.is_error;
     if (!is_quiet_parse && done.kind != wire::CommandKind::startup) record_outcome(done, outcome);
@@ -109,6 +110,7 @@ void SessionImpl::transaction_status(char status) {
             names_generation_ = ports_.names_generation();
         }
         has_written_ = has_changed_names_ = has_changed_shared_names_ = false;
+        grants_in_transaction_.clear();
     }
     // Not from inside the adapter: it is still at work.
     if (is_draining_) ports_.wake_at(ports_.clock().now());

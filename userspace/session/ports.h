@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/time.h"
 #include "model/hold.h"
 #include "model/record.h"
+#include "model/verdict.h"
 #include "wire/adapter.h"
 
 namespace assent::session {
@@ -39,6 +41,14 @@ public:
     virtual void use_hold(std::string_view id) = 0;
     // The session no longer waits for it. is_cancelled: the agent took the command back; otherwise the hold lives on.
     virtual void leave_hold(std::string_view id, bool is_cancelled) = 0;
+
+    // Why the session's agent is suspended, whose name in policies are `sets` and its own; empty: it is not.
+    [[nodiscard]] virtual std::string why_suspended(const std::vector<std::string>& /*sets*/) const { return {}; }
+    // Counts one command of the agent under each of these; gives those that it is over. What is over is not counted.
+    [[nodiscard]] virtual std::vector<model::RuleLimit> count(const std::vector<model::RuleLimit>& /*limits*/) { return {}; }
+    // The agent was refused: for its `whoami`, and who is denied too often is suspended. `command` is what it sent.
+    enum class RefusedBy : std::uint8_t { other = 0, rule, reviewer };
+    virtual void refused(RefusedBy /*by*/, const wire::Refusal& /*refusal*/, std::string_view /*command*/) {}
 
     // The target's key for this session; gives the secret that the agent is told.
     virtual std::uint32_t remember_cancel_key(std::uint32_t process, std::uint32_t secret) = 0;

@@ -57,9 +57,26 @@ wire::Refusal still_waiting(const model::HoldStatus& status, const model::Verdic
     out.message = fmt::format("assent holds this command for approval as {}; it has not run", status.id);
     out.detail = fmt::format("cause=rule {} {} retry=after-approval", rules_word(verdict), hold_words(status));
     out.hint = fmt::format(
-        "Do something else, then send exactly the same command again: it runs once when {0} has been approved. "
-        "'assent holds wait {0}' waits for the answer.",
+        "Do something else that does not need it, or run 'assent holds wait {0}', which ends with 0 when {0} has been "
+        "approved (4 denied, 5 expired). Then send exactly the same command again, with the same values: it runs once. "
+        "Do not change it: another command is another hold.",
         status.id);
+    return out;
+}
+
+wire::Refusal denied_by_limit(const model::Verdict& verdict) {
+    wire::Refusal out;
+    out.message = "assent denied this command: " + verdict.message;
+    out.detail = fmt::format("cause=limit {} retry=later", rules_word(verdict));
+    out.hint = fmt::format("Send fewer of these, or wait until earlier ones are long enough ago. {}", ask_hint);
+    return out;
+}
+
+wire::Refusal suspended(std::string_view why) {
+    wire::Refusal out;
+    out.message = fmt::format("assent denied this: the agent is suspended: {}", why);
+    out.detail = "cause=suspended rule=none retry=later";
+    out.hint = "Stop and tell a person: nothing runs until somebody resumes this agent (`assent resume`).";
     return out;
 }
 

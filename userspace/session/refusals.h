@@ -21,6 +21,10 @@ namespace assent::session {
 [[nodiscard]] wire::Refusal denied_by_hold(const model::HoldStatus& status, const model::Verdict& verdict);
 // The connection waited long enough; the hold lives on. retry=after-approval.
 [[nodiscard]] wire::Refusal still_waiting(const model::HoldStatus& status, const model::Verdict& verdict);
+// A rule's limit of commands is reached. retry=later.
+[[nodiscard]] wire::Refusal denied_by_limit(const model::Verdict& verdict);
+// The agent is suspended. retry=later.
+[[nodiscard]] wire::Refusal suspended(std::string_view why);
 // The hold could not be opened (too many, or the store failed). retry=later.
 [[nodiscard]] wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict);
 // The agent's token has expired, or could not be verified. retry=after-login.

@@ -1,6 +1,7 @@
 // Decides on commands: names first, then the verdict, then people, then the record; only then is a command forwarded.
 #include <algorithm>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
@@ -237,13 +238,54 @@ wire::Ruling SessionImpl::ask(sql::Question question) {
     return out;
 }
 
+void SessionImpl::apply_suspension() {
+    const std::string why = ports_.why_suspended(agent_sets_);
+    if (why.empty()) return;
+    model::Verdict verdict = pending_->judged->verdict;
+    verdict.decision = model::Decision::deny;
+    verdict.is_observed = false;
+    verdict.rules.clear();
+    verdict.approvals.clear();
+    verdict.limits.clear();
+    verdict.message = fmt::format("The agent is suspended: {}", why);
+    pending_->judged = judge_.overruled(*pending_->judged, std::move(verdict));
+    pending_->refusal = suspended(why);
+}
+
+void SessionImpl::apply_limits(const wire::CommandSeen& command) {
+    const model::Verdict& judged = pending_->judged->verdict;
+    if (judged.limits.empty() || pending_->is_counted || command.kind == CommandKind::parse) return;
+    pending_->is_counted = true;
+    const auto over = ports_.count(judged.limits);
+    if (over.empty()) return;
+    model::Verdict verdict = judged;
+    const bool is_denied = std::ranges::any_of(over, [](const auto& one) { return one.then == model::Decision::deny; });
+    verdict.decision = is_denied ? model::Decision::deny : model::Decision::hold;
+    if (judged.decision != model::Decision::hold || is_denied) verdict.approvals.clear();
+    verdict.rules.clear();
+    for (const model::RuleLimit& one : over) {
+        if (is_denied && one.then != model::Decision::deny) continue;
+        verdict.rules.push_back(one.rule);
+        verdict.message = fmt::format("Rule '{}' lets an agent run {} commands in {}, and these are used up.", one.rule,
+                                      one.commands, one.per);
+        if (!is_denied && std::ranges::find(verdict.approvals, one.approval) == verdict.approvals.end())
+            verdict.approvals.push_back(one.approval);
+    }
+    std::ranges::sort(verdict.approvals);
+    if (is_denied) pending_->refusal = denied_by_limit(verdict);
+    pending_->judged = judge_.overruled(*pending_->judged, std::move(verdict));
+}
+
 wire::Ruling SessionImpl::decide(const wire::CommandSeen& command) {
-    const Judged& judged = *pending_->judged;
     if (!recorder_.is_available()) return refuse(command, denied_by_records());
+    apply_limits(command);
+    apply_suspension();
+    const Judged& judged = *pending_->judged;
     switch (judged.verdict.enforced()) {
         case model::Decision::deny: {
             if (const auto instead = record_command(command, false)) return *instead;
-            return refuse(command, pending_->refusal ? *pending_->refusal : denied_by_policy(judged.verdict));
+            if (pending_->refusal) return refuse(command, *pending_->refusal);
+            return refuse(command, denied_by_policy(judged.verdict), RefusedBy::rule);
         }
         case model::Decision::hold:
             if (command.kind == CommandKind::parse) return forward(command);  // held when it is bound, with its values
@@ -261,7 +303,7 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     if (has_written_ && command.transaction_status != 'I' && !may_wait_in_transaction(judged, *policy_)) {
         return refuse(command, denied_in_transaction(judged.verdict));
     }
-    auto request = hold_request(place(), command, shown_text_of(command), judged, *policy_);
+    auto request = hold_request(place(), command, shown_text_of(command), judged, *policy_, pending_->parsed.get());
     if (!request.has_value()) return refuse(command, cannot_hold(request.error().message, judged.verdict));
     request->session = flow_.id;
     request->agent_sets = agent_sets_;
@@ -282,6 +324,10 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
         leave_hold(false);
         return refuse(command, std::move(*refusal));
     }
+    if (const std::string why = ports_.why_suspended(agent_sets_); !why.empty()) {
+        leave_hold(false);
+        return refuse(command, suspended(why));
+    }
     if (!pending.hold_error.empty()) return refuse(command, cannot_hold(pending.hold_error, judged->verdict));
     if (pending.stage == Pending::Stage::using_hold) {
         if (!pending.hold_was_free.has_value()) return action(Action::wait);
@@ -300,8 +346,11 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
         leave_hold(false);
         return refuse(command, still_waiting(*pending.hold, judged->verdict));
     }
-    if (pending.hold->state != model::HoldState::approved)
-        return refuse(command, denied_by_hold(*pending.hold, judged->verdict));
+    if (pending.hold->state != model::HoldState::approved) {
+        const bool is_denied = pending.hold->state == model::HoldState::denied;
+        return refuse(command, denied_by_hold(*pending.hold, judged->verdict),
+                      is_denied ? RefusedBy::reviewer : RefusedBy::other);
+    }
     // Approved: judged again under the policy in force, and it must still be the very command that was approved.
     const auto again = judge_anew(command);
     if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
@@ -328,6 +377,7 @@ wire::Ruling SessionImpl::release(const wire::CommandSeen& command) {
         .member("command", command.id)
         .member("hold", pending_->hold->id)
         .member("by", pending_->hold->decided_by)
+        .member("grant", pending_->hold->grant)
         .member("policy_revision", policy_->revision());
     const auto ticket = recorder_.append(model::record_type::flow_event, members, {}, true);
     if (!ticket.has_value()) return refuse(command, denied_by_records());
@@ -426,6 +476,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     running.judged = judged;
     running.started = ports_.clock().now();
     running.is_recorded = pending_->is_recorded;
+    if (pending_->hold.has_value()) running.grant = pending_->hold->grant;
     pending_.reset();
 
     Ruling out = action(Action::forward);
@@ -464,7 +515,18 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     return out;
 }
 
-wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal refusal) {
+void SessionImpl::add_grant(const std::string& grant) {
+    const bool is_new = std::ranges::find(grants_in_transaction_, grant) == grants_in_transaction_.end();
+    if (!grant.empty() && is_new) grants_in_transaction_.push_back(grant);
+}
+
+wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal refusal, RefusedBy by) {
+    const bool is_startup = command.kind == CommandKind::startup;
+    const bool is_pending = pending_.has_value() && pending_->id == command.id;
+    ports_.refused(by, refusal,
+                   is_startup   ? fmt::format("connect to {}", flow_.asked_for.to_text())
+                   : is_pending ? std::string(shown_text_of(command))
+                                : std::string(command.text));
     Running running;
     running.id = command.id;
     running.kind = command.kind;
@@ -484,6 +546,8 @@ wire::Ruling SessionImpl::refuse(const wire::CommandSeen& command, wire::Refusal
 
 wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     if (auto refusal = token_refusal(command)) return refuse(command, std::move(*refusal));
+    if (const std::string suspension = ports_.why_suspended(agent_sets_); !suspension.empty())
+        return refuse(command, suspended(suspension));
     const Running* running = running_.find(command.id);
     const bool is_bound_here = running != nullptr && running->judged != nullptr && !running->is_refused;
     // A portal that was opened under an older policy: the more restrictive of the two verdicts wins.

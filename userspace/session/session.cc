@@ -1,5 +1,7 @@
 #include "session/session.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
@@ -152,6 +154,15 @@ void SessionImpl::hold_used(bool was_free) {
     if (is_over_ || !pending_.has_value() || pending_->stage != Pending::Stage::using_hold) return;
     pending_->hold_was_free = was_free;
     adapter_->proceed();
+}
+
+void SessionImpl::grant_revoked(std::string_view grant, std::string_view by, std::string_view reason) {
+    if (is_over_) return;
+    const bool is_pending = pending_.has_value() && pending_->hold.has_value() && pending_->hold->grant == grant;
+    const bool is_running = running_.any([&](const Running& one) { return one.grant == grant; });
+    if (!is_pending && !is_running && std::ranges::find(grants_in_transaction_, grant) == grants_in_transaction_.end())
+        return;
+    end(by, fmt::format("approval {} was revoked{}{}", grant, reason.empty() ? "" : ": ", reason));
 }
 
 void SessionImpl::policy_changed(std::shared_ptr<const policy::Policy> policy) {

@@ -58,6 +58,9 @@ public:
     virtual void hold_changed(const model::HoldStatus& status) = 0;
     virtual void hold_failed(std::string_view why) = 0;
     virtual void hold_used(bool was_free) = 0;
+    // A widened approval was revoked: ends the session when it runs something that was let through by it, or has run it in a
+    // transaction that is still open.
+    virtual void grant_revoked(std::string_view grant, std::string_view by, std::string_view reason) = 0;
     virtual void policy_changed(std::shared_ptr<const policy::Policy> policy) = 0;
     // Another token is bound to the agent's cgroup, or what was known of it has changed.
     virtual void token_changed(std::shared_ptr<const model::AgentToken> token) = 0;

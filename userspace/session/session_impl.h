@@ -26,6 +26,7 @@ struct Pending {
     std::shared_ptr<const Judged> judged;
     model::RecordTicket ticket = 0;
     bool is_recorded = false;
+    bool is_counted = false;  // by the limits of its rules
     Digest digest{};
     std::vector<model::HoldApproval> approvals;  // that the hold was opened for
     std::optional<model::HoldStatus> hold;
@@ -53,6 +54,7 @@ public:
     void hold_changed(const model::HoldStatus& status) override;
     void hold_failed(std::string_view why) override;
     void hold_used(bool was_free) override;
+    void grant_revoked(std::string_view grant, std::string_view by, std::string_view reason) override;
     void policy_changed(std::shared_ptr<const policy::Policy> policy) override;
     void token_changed(std::shared_ptr<const model::AgentToken> token) override;
     bool cancel_requested() override;
@@ -99,7 +101,12 @@ private:
     wire::Ruling record_and_forward(const wire::CommandSeen& command);
     wire::Ruling release(const wire::CommandSeen& command);
     wire::Ruling forward(const wire::CommandSeen& command);
-    wire::Ruling refuse(const wire::CommandSeen& command, wire::Refusal refusal);
+    using RefusedBy = Ports::RefusedBy;
+    wire::Ruling refuse(const wire::CommandSeen& command, wire::Refusal refusal, RefusedBy by = RefusedBy::other);
+    // What is said of the agent, whatever the rules say of the command: it is suspended, or over a rule's limit.
+    void add_grant(const std::string& grant);
+    void apply_suspension();
+    void apply_limits(const wire::CommandSeen& command);
     [[nodiscard]] bool is_idle() const;
     [[nodiscard]] std::shared_ptr<const sql::Parsed> text_of(const wire::CommandSeen& command);
     [[nodiscard]] std::shared_ptr<const Judged> judge_anew(const wire::CommandSeen& command);
@@ -153,6 +160,7 @@ private:
     std::optional<Pending> pending_;
     RunningCommands running_;
     LastCommands before_;
+    std::vector<std::string> grants_in_transaction_;  // that let something through in the transaction that is open
     char status_ = 'I';
     bool has_conforming_strings_ = true;
     bool has_safe_encoding_ = true;

@@ -24,7 +24,7 @@ model::HoldRequest request(char seed, const std::string& reviewer = "ana", std::
     made.session = std::string("session-") + seed;
     made.agent = "nightly";
     made.text = "UPDATE orders SET total = 0";
-    made.approvals = {{"dba", {reviewer}, {}}};
+    made.approvals = {{"dba", {{.users = {reviewer}}}, {}}};
     made.deadline = deadline;
     return made;
 }

@@ -106,6 +106,59 @@ TEST_F(HoldRequestsTest, AnApprovalIsRecordedWithItsPersonBeforeItCounts) {
     EXPECT_EQ(record["approvals"], json({"dba"}));
 }
 
+TEST_F(HoldRequestsTest, AWidenedApprovalIsTriedFirstAndItsGrantRecorded) {
+    auto wanted = request("one");
+    wanted.shape = sha256(as_bytes("shape"));
+    const std::string one = open_hold(wanted);
+    wanted = request("two");
+    wanted.shape = sha256(as_bytes("shape"));
+    const std::string two = open_hold(wanted);
+    const json shape = {{"for_s", 600}, {"times", 5}};
+    const auto trial = ask("approve", peer(ben), {{"id", one}, {"shape", shape}, {"is_trial", true}});
+    ASSERT_TRUE(trial.has_value()) << trial.error().message;
+    EXPECT_EQ(trial->at("would_release"), json({two}));
+    EXPECT_TRUE(records.empty());
+    EXPECT_EQ(state_of(one), HoldState::waiting);
+    ASSERT_TRUE(ask("holds", peer(ben), {}).has_value());
+    const auto listed = ask("holds", peer(ben), {});
+    EXPECT_EQ(listed->at("groups").size(), 2U) << "the two of one shape, and the other";
+    EXPECT_EQ(listed->at("groups")[1]["count"], 2);
+    EXPECT_EQ(listed->at("groups")[1]["ids"], json({one, two}));
+    records.clear();
+    EXPECT_FALSE(ask("approve", peer(ben), {{"id", one}, {"shape", shape}, {"most_released", 0}}).has_value());
+    const auto given =
+        ask("approve", peer(ben), {{"id", one}, {"shape", shape}, {"most_released", 1}, {"reason", "import"}});
+    ASSERT_TRUE(given.has_value()) << given.error().message;
+    EXPECT_EQ(given->at("released"), json({two}));
+    EXPECT_EQ(given->at("granted")["times"], 5);
+    EXPECT_EQ(records.back()["grant"], given->at("granted")["id"]);
+    EXPECT_EQ(records.back()["released"], json({two}));
+    EXPECT_EQ(records.back()["widened_s"], 600);
+    EXPECT_EQ(state_of(two), HoldState::approved);
+}
+
+TEST_F(HoldRequestsTest, TheStagesOfAHoldAreShown) {
+    auto wanted = request("staged");
+    model::HoldStage second;
+    second.groups = {"security"};
+    second.quorum = 2;
+    second.escalate_after = std::chrono::seconds(60);
+    second.escalate_users = {"oscar"};
+    wanted.approvals[0].stages.push_back(second);
+    const std::string staged = open_hold(wanted);
+    const auto after = ask("approve", peer(ben), {{"id", staged}});
+    ASSERT_TRUE(after.has_value()) << after.error().message;
+    EXPECT_EQ(after->at("waits_for"), json({"dba (stage 2 of 2, 0 of 2)"}));
+    const json& approval = after->at("approvals")[0];
+    EXPECT_EQ(approval["stage"], 2);
+    EXPECT_EQ(approval["groups"], json({"security"}));
+    EXPECT_EQ(approval["stages"][0]["state"], "given");
+    EXPECT_EQ(approval["stages"][0]["given_by"], json({"ben"}));
+    EXPECT_EQ(approval["stages"][1]["missing"], 2);
+    EXPECT_EQ(approval["stages"][1]["escalates"], to_rfc3339(clock.wall() + std::chrono::seconds(60)));
+    EXPECT_EQ(approval["stages"][1]["is_escalated"], false);
+}
+
 TEST_F(HoldRequestsTest, WhatCannotBeRecordedDoesNotCount) {
     are_records_available = false;
     auto answer = ask("approve", peer(ben), {{"id", id}});

@@ -164,7 +164,7 @@ protected:
         made.agent = "nightly";
         made.target = "shop-db";
         made.text = "UPDATE orders SET total = 0";
-        made.approvals = {{"dba", {"ana"}, {}}};
+        made.approvals = {{"dba", {{.users = {"ana"}}}, {}}};
         return made;
     }
     static approve::Person ana() {

@@ -39,6 +39,14 @@ inline Person person(std::string name, std::uint32_t uid, std::vector<std::strin
     return made;
 }
 
+// One stage, of one person.
+inline model::HoldApproval approval(std::string name, std::vector<std::string> users, std::vector<std::string> groups = {}) {
+    model::HoldStage stage;
+    stage.users = std::move(users);
+    stage.groups = std::move(groups);
+    return {std::move(name), {std::move(stage)}, {}};
+}
+
 class DeskFixture : public testing::Test {
 protected:
     void SetUp() override {
@@ -53,7 +61,7 @@ protected:
     }
     void reopen() {
         desk.reset();
-        auto opened = Desk::open(file(), clock);
+        auto opened = Desk::open(file(), clock, options);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         desk = std::move(*opened);
     }
@@ -80,7 +88,7 @@ protected:
         made.effects = {"update public.accounts"};
         made.before = {"SELECT 1"};
         made.policy_revision = 3;
-        made.approvals = {{"dba", {"ana", "ben"}, {"dbas"}}};
+        made.approvals = {approval("dba", {"ana", "ben"}, {"dbas"})};
         made.deadline = std::chrono::seconds(900);
         return made;
     }
@@ -102,6 +110,7 @@ protected:
     const Person mallory = person("mallory", 1666, {"staff"});
 
     TestClock clock;
+    DeskOptions options;
     std::filesystem::path folder;
     std::unique_ptr<Desk> desk;
 };

@@ -136,7 +136,7 @@ TEST_F(DeskTest, ARestartWithAClockSetBackGivesNoMoreThanTheWholeDeadline) {
 
 TEST_F(DeskTest, EverythingSurvivesARestart) {
     model::HoldRequest odd = request(std::string("UPDATE t SET x = '\xff\x00\x1b[2J'", 24));
-    odd.approvals.push_back({"security", {}, {"security"}});
+    odd.approvals.push_back(approval("security", {}, {"security"}));
     const std::string id = open_hold(odd);
     ASSERT_TRUE(desk->decide(id, dora, true, "half").has_value());
     const std::string denied = open_hold(request("two"));
@@ -162,7 +162,7 @@ TEST_F(DeskTest, EverythingSurvivesARestart) {
 
 TEST_F(DeskTest, SeveralApprovalsAreAllNeeded) {
     model::HoldRequest both = request();
-    both.approvals.push_back({"security", {"sam"}, {"security"}});
+    both.approvals.push_back(approval("security", {"sam"}, {"security"}));
     const std::string id = open_hold(both);
     auto half = desk->decide(id, ben, true, "");
     ASSERT_TRUE(half.has_value());
@@ -179,7 +179,7 @@ TEST_F(DeskTest, SeveralApprovalsAreAllNeeded) {
 
 TEST_F(DeskTest, OnePersonSpeaksForEachApprovalTheyReview) {
     model::HoldRequest both = request();
-    both.approvals.push_back({"owners", {"ben"}, {}});
+    both.approvals.push_back(approval("owners", {"ben"}));
     const std::string id = open_hold(both);
     EXPECT_EQ(desk->decide(id, ben, true, "")->state, HoldState::approved);
     EXPECT_THAT(desk->find(id)->approved, ElementsAre("dba", "owners"));
@@ -188,7 +188,7 @@ TEST_F(DeskTest, OnePersonSpeaksForEachApprovalTheyReview) {
 
 TEST_F(DeskTest, OneDenialEndsItWhateverElseWasGiven) {
     model::HoldRequest both = request();
-    both.approvals.push_back({"security", {"sam"}, {}});
+    both.approvals.push_back(approval("security", {"sam"}));
     const std::string id = open_hold(both);
     ASSERT_TRUE(desk->decide(id, ben, true, "").has_value());
     auto denied = desk->decide(id, ben, false, "on second thoughts");
@@ -202,7 +202,7 @@ TEST_F(DeskTest, AHoldThatNoLongerCoversWhatThePolicyAsksIsRevoked) {
     const std::string weak = open_hold(request());
     ASSERT_TRUE(desk->decide(weak, ben, true, "").has_value());
     model::HoldRequest strict = request();
-    strict.approvals.push_back({"security", {"sam"}, {}});
+    strict.approvals.push_back(approval("security", {"sam"}));
     auto opened = desk->request(strict);
     ASSERT_TRUE(opened.has_value());
     EXPECT_NE(opened->id, weak);
@@ -215,9 +215,9 @@ TEST_F(DeskTest, AHoldThatNoLongerCoversWhatThePolicyAsksIsRevoked) {
 
 TEST_F(DeskTest, TheWitnessSeesADecisionBeforeItCountsAndCanStopIt) {
     const std::string id = open_hold(request());
-    auto stopped = desk->decide(id, ben, true, "", [&](const Hold& after) -> Result<> {
-        EXPECT_EQ(after.status.state, HoldState::approved);
-        EXPECT_EQ(after.acts.size(), 1U);
+    auto stopped = desk->decide(id, ben, true, "", [&](const Decision& after) -> Result<> {
+        EXPECT_EQ(after.hold.status.state, HoldState::approved);
+        EXPECT_EQ(after.hold.acts.size(), 1U);
         return fail(Errc::unavailable, "the disk is full");
     });
     ASSERT_FALSE(stopped.has_value());

@@ -56,7 +56,7 @@ protected:
         const int command = static_cast<int>(random() % commands);
         const bool is_strict = random() % 4 == 0;
         auto wanted = request(fmt::format("command {}", command));
-        if (is_strict) wanted.approvals.push_back({"security", {"sam"}, {}});
+        if (is_strict) wanted.approvals.push_back(approval("security", {"sam"}));
         wanted.deadline = seconds(100);
         auto got = desk->request(wanted);
         ASSERT_TRUE(got.has_value()) << got.error().message;

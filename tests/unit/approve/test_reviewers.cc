@@ -15,7 +15,7 @@ protected:
     [[nodiscard]] std::string answer_to(const Person& someone) const {
         auto hold = desk->find(id);
         if (!hold) return hold.error().message;
-        auto allowed = may_decide(*hold, someone, decide_users, decide_groups);
+        auto allowed = may_decide(*hold, someone, {decide_users, decide_groups, options.reviewing});
         if (allowed) return {};
         EXPECT_EQ(allowed.error().code, Errc::denied);
         return allowed.error().message;
@@ -41,7 +41,7 @@ TEST_F(ReviewersTest, ByNameOrGroupInBothLists) {
 TEST_F(ReviewersTest, RootIsNobodySpecial) {
     EXPECT_THAT(answer_to(person("root", 0, {"root"})), HasSubstr("not a reviewer"));
     auto for_root = request("for root");
-    for_root.approvals = {{"dba", {"root"}, {}}};
+    for_root.approvals = {approval("dba", {"root"})};
     id = open_hold(for_root);
     EXPECT_EQ(answer_to(person("root", 0)), "");
     decide_users = {"ana"};
@@ -82,7 +82,7 @@ TEST_F(ReviewersTest, WhomTheHostDoesNotKnowMayNot) {
     Person nameless = ben;
     nameless.name.clear();
     auto with_empty = request("an empty name in a list");
-    with_empty.approvals = {{"dba", {""}, {""}}};
+    with_empty.approvals = {approval("dba", {""}, {""})};
     id = open_hold(with_empty);
     decide_users.emplace_back("");
     EXPECT_THAT(answer_to(nameless), HasSubstr("does not know"));
@@ -95,12 +95,12 @@ TEST_F(ReviewersTest, ANameMayBeWrittenWithThisHost) {
     std::array<char, 256> host{};
     ASSERT_EQ(::gethostname(host.data(), host.size() - 1), 0);
     auto of_host = request("with a host");
-    of_host.approvals = {{"dba", {std::string("ben@") + host.data()}, {}}};
+    of_host.approvals = {approval("dba", {std::string("ben@") + host.data()})};
     id = open_hold(of_host);
     EXPECT_EQ(answer_to(ben), "");
     of_host.text = "of another host";
     of_host.digest = sha256(as_bytes(of_host.text));
-    of_host.approvals = {{"dba", {"ben@elsewhere.example.com"}, {}}};
+    of_host.approvals = {approval("dba", {"ben@elsewhere.example.com"})};
     id = open_hold(of_host);
     EXPECT_NE(answer_to(ben), "") << "not somebody else of the same short name";
 }

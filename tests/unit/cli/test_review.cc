@@ -55,7 +55,7 @@ protected:
     [[nodiscard]] std::filesystem::path socket() const { return folder / "run" / "control.sock"; }
     model::HoldRequest mine(const std::string& text = "UPDATE accounts SET balance = 0 WHERE id = 7") {
         auto made = request(text);
-        made.approvals = {{"dba", {me}, {}}};
+        made.approvals = {{"dba", {{.users = {me}}}, {}}};
         return made;
     }
     static Outcome run(const std::string& arguments) { return run_to_end(program, arguments); }

@@ -277,5 +277,31 @@ TEST_F(SettingsFile, ApprovalsThatNobodyHereCanGiveAreAMistakeOfThePolicy) {
     EXPECT_EQ(said("{groups: [no-such-group]}"), "nobody can give approval 'a'");
 }
 
+TEST_F(SettingsFile, AChainNeedsEnoughPeopleWhoMayDecideHere) {
+    auto settings = *load("decide: {users: [ana, ben], groups: [dba]}\n");
+    const auto said = [&](const std::string& stages) {
+        return policy_of("approvals:\n  a: {stages: " + stages + "}\n")->check_against(settings).size();
+    };
+    EXPECT_EQ(said("[{reviewers: {users: [ana, ben, cid]}, quorum: 2}]"), 0U);
+    EXPECT_EQ(said("[{reviewers: {users: [ana, cid, dan]}, quorum: 2}]"), 1U) << "one of them may decide here";
+    EXPECT_EQ(said("[{reviewers: {users: [ana, cid]}}, {reviewers: {users: [ana, dan]}}]"), 1U) << "ana counts once";
+    EXPECT_EQ(said("[{reviewers: {users: [ana]}}, {reviewers: {users: [ana, ben]}}]"), 0U);
+    EXPECT_EQ(said("[{reviewers: {users: [cid]}, escalate: {after: 1m, to: {users: [ben]}}}]"), 0U);
+    EXPECT_EQ(said("[{reviewers: {groups: [dba]}, quorum: 50}]"), 0U) << "how many a group has changes without us";
+    EXPECT_EQ(said("[{reviewers: {users: [\"unix:ana\"]}}]"), 0U);
+}
+
+TEST_F(SettingsFile, WhenAgentsAreSuspended) {
+    EXPECT_TRUE(load("decide: {users: [root]}\n")->suspend.is_on);
+    EXPECT_FALSE(load("suspend: off\n")->suspend.is_on);
+    const auto set = load("suspend: {denials: 9, within: 5m, of: all}\n")->suspend;
+    EXPECT_EQ(set.denials, 9U);
+    EXPECT_EQ(set.within, std::chrono::minutes(5));
+    EXPECT_TRUE(set.counts_rules);
+    EXPECT_FALSE(load("suspend: {denials: 0}\n").has_value());
+    EXPECT_FALSE(load("suspend: {within: 2d}\n").has_value());
+    EXPECT_FALSE(load("suspend: never\n").has_value());
+}
+
 }  // namespace
 }  // namespace assent::policy

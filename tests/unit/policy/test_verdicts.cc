@@ -290,5 +290,30 @@ rules:
     EXPECT_EQ(verdict_of(reads, {{effect(Operation::read, {"public\\.orders"})}}), "deny");
 }
 
+TEST(Verdicts, TheLimitsOfTheRulesThatDecidedAreTold) {
+    const std::string rules = R"(
+rules:
+  - {name: few, agents: [bot], targets: [db], operations: [read], objects: [public.a], verdict: allow, limit: {commands: 20, per: 1h, then: hold}, approval: dba}
+  - {name: more, agents: [bot], targets: [db], operations: [read], objects: ["public.*"], verdict: allow}
+  - {name: held, agents: [bot], targets: [db], operations: [update], objects: [public.a], verdict: hold, approval: dba, limit: {commands: 2, per: 90s, then: deny}}
+  - {name: never, operations: [drop], verdict: deny}
+)";
+    const auto policy = policy_of(world + rules);
+    EXPECT_TRUE(judge(*policy, {{effect(Operation::read, {"public.b"})}}).limits.empty());
+    const auto few = judge(*policy, {{effect(Operation::read, {"public.a"})}});
+    EXPECT_EQ(verdict_text(few), "allow: few, more");
+    ASSERT_EQ(few.limits.size(), 1U) << "also where a rule without one covers it: the stricter counts";
+    EXPECT_EQ(few.limits[0].rule, "few");
+    EXPECT_EQ(few.limits[0].commands, 20U);
+    EXPECT_EQ(few.limits[0].per, std::chrono::hours(1));
+    EXPECT_EQ(few.limits[0].then, Decision::hold);
+    EXPECT_EQ(few.limits[0].approval, "dba");
+    const auto both = judge(*policy, {{effect(Operation::read, {"public.a"}), effect(Operation::update, {"public.a"})}});
+    EXPECT_EQ(both.decision, Decision::hold);
+    EXPECT_EQ(both.limits.size(), 2U);
+    EXPECT_TRUE(
+        judge(*policy, {{effect(Operation::read, {"public.a"}), effect(Operation::drop, {"public.a"})}}).limits.empty());
+}
+
 }  // namespace
 }  // namespace assent::policy

@@ -80,6 +80,61 @@ TEST(CommandDigest, ChangesWithEverythingElse) {
     differs("border between fields", [](Case& c) { c.target = "dbs", c.database = "hop"; });
 }
 
+// The shape as the desk gets it: of the text as the parser read it.
+Digest shape_of(Case one, const std::string& text, const std::string& effect = "public.t") {
+    const auto parsed = sql::parse(text);
+    model::Verdict verdict;
+    verdict.effects.push_back({{model::Operation::update, {{effect, true}}, {}, 0}, model::Decision::hold, {"r"}});
+    one.command.parameters = one.parameters;
+    return command_shape({&one.agent, one.target, one.database, one.user, &one.catalog}, one.command, text, parsed.get(),
+                         verdict);
+}
+
+TEST(CommandShape, IsTheSameForOtherValuesAndNothingElse) {
+    Case base;
+    base.agent.run_name = "nightly";
+    const std::string text = "UPDATE t SET a = 'x' WHERE id = 7";
+    const Digest shape = shape_of(base, text);
+    EXPECT_EQ(shape_of(base, "UPDATE t SET a = 'yy' WHERE id = 12345"), shape);
+    EXPECT_EQ(shape_of(base, "UPDATE t SET a = 'x' WHERE id = -7"), shape_of(base, "UPDATE t SET a = 'x' WHERE id = -9"));
+    for (const char* other : {"UPDATE t SET b = 'x' WHERE id = 7", "UPDATE t SET a = 'x' WHERE id = 7 OR 1 = 1",
+                              "UPDATE t SET a = 'x'", "UPDATE t SET a = 'x' WHERE id = 7; DELETE FROM t",
+                              "UPDATE t SET a = 'x' WHERE id >= 7", "UPDATE t SET a = 'x' WHERE id = 7 -- more",
+                              "UPDATE t SET a = 'x' WHERE id = '7'", "UPDATE t SET a = E'x' WHERE id = 7"}) {
+        EXPECT_NE(shape_of(base, other), shape) << other;
+    }
+    EXPECT_NE(shape_of(base, text, "private.t"), shape) << "another table of that name";
+    Case changed = base;
+    changed.agent.run_name = "weekly";
+    EXPECT_NE(shape_of(changed, text), shape);
+    changed = base;
+    changed.agent.uid = 5;
+    EXPECT_NE(shape_of(changed, text), shape);
+    changed = base;
+    changed.database = "other";
+    EXPECT_NE(shape_of(changed, text), shape);
+    changed = base;
+    changed.command.transaction_status = 'T';
+    EXPECT_EQ(shape_of(changed, text), shape) << "where it stands in a transaction says nothing of its shape";
+}
+
+TEST(CommandShape, OfWhatIsNoPlainStatementEveryByteCounts) {
+    const Case base;
+    EXPECT_NE(shape_of(base, "DO 'BEGIN PERFORM 1; END'"), shape_of(base, "DO 'BEGIN PERFORM 2; END'"));
+    EXPECT_NE(shape_of(base, "SELECT 1; SELECT 2"), shape_of(base, "SELECT 1; SELECT 3"));
+    EXPECT_NE(shape_of(base, "SELECT a FROM t ORDER BY 1"), shape_of(base, "SELECT a FROM t ORDER BY 2"));
+    EXPECT_NE(shape_of(base, "no sql 1"), shape_of(base, "no sql 2"));
+    EXPECT_NE(shape_of(base, "CREATE TABLE t (a text DEFAULT 'x')"), shape_of(base, "CREATE TABLE t (a text DEFAULT 'y')"));
+}
+
+TEST(CommandShape, IsStableOverVersions) {
+    Case base;
+    base.agent.run_name = "nightly";
+    base.agent.uid = 1000;
+    EXPECT_EQ(to_hex(shape_of(base, "UPDATE t SET a = 'x' WHERE id = 7")), "@SHAPE@")
+        << "widened approvals live over an upgrade";
+}
+
 TEST(ShownParameter, TellsNullTextAndBinaryApart) {
     EXPECT_EQ(shown_parameter({25, false, true, {}}), "NULL");
     EXPECT_EQ(shown_parameter({25, false, false, as_bytes("NULL")}), "'NULL'");
