@@ -200,7 +200,7 @@ class InTheConsole(InABrowser):
         """, url=self.console.url)
         self.shot("search")
         text = self.browser.run("""
-            await page.locator('.rows .row').first().click();
+            await page.locator('.rows a[href^="/sessions/"]').first().click();
             await page.locator('.record').first().waitFor();
             return page.locator('.records').innerText();
         """)

@@ -8,7 +8,7 @@ const browser = await chromium.launch({ executablePath: options.program, args: [
 const state = { problems: [], pages: {} };
 
 async function open(name = "main", more = {}) {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB", timezoneId: "UTC", viewport: { width: 1280, height: 860 }, ...more });
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce", viewport: { width: 1280, height: 860 }, ...more });
   context.setDefaultTimeout(options.timeout_ms);
   const page = await context.newPage();
   // That a request was refused is what tests look at themselves.
