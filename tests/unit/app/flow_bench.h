@@ -35,6 +35,7 @@ struct ScriptedSession final : session::Session {
     void hold_used(bool) override {}
     void grant_revoked(std::string_view, std::string_view, std::string_view) override {}
     void policy_changed(std::shared_ptr<const policy::Policy>) override {}
+    void token_changed(std::shared_ptr<const model::AgentToken>) override {}
     bool cancel_requested() override {
         told.push_back("cancel");
         return true;

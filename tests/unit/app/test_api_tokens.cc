@@ -55,7 +55,7 @@ TEST_F(Tokens, OneIsKnownByItsSecretWhichIsStoredNowhere) {
     EXPECT_EQ(person->name, "token:dashboard");
     EXPECT_EQ(person->issuer, "assent") << "so nobody takes the name for a unix user";
     EXPECT_EQ(person->scopes, (std::vector<std::string>{"holds", "status"}));
-    for (const std::string wrong :
+    for (const std::string& wrong :
          {secret + "0", secret.substr(0, secret.size() - 1), std::string("assent_"), made["id"].get<std::string>()})
         EXPECT_FALSE(tokens->identify(wrong).has_value()) << wrong;
     EXPECT_EQ(std::filesystem::status(folder / "tokens.json").permissions() & std::filesystem::perms(077),
@@ -108,7 +108,7 @@ TEST(Scopes, CoverTheirVerbsAndNoOther) {
 
 TEST(Rights, ATokenNeverMakesRoot) {
     control::Peer peer;
-    const DecideLists lists{{"ana"}, {"dba"}, {"vic"}, {"auditors"}};
+    const DecideLists lists{{{"ana"}, {"dba"}, {.by_token = true, .by_unix = true}}, {"vic"}, {"auditors"}};
     EXPECT_TRUE(is_host_root(peer)) << "root of this host";
     peer.person.issuer = "https://idp.example";
     peer.person.name = "root";

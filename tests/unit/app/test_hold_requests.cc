@@ -24,6 +24,8 @@ class TableServer final : public control::Server {
 public:
     void handle(std::string verb, Handler handler) override { handlers[std::move(verb)] = std::move(handler); }
     void identify_by(control::IdentifyByToken) override {}
+    void authorize_by(control::Authorize) override {}
+    void reserve_for(uid_t, std::size_t) override {}
     void start() override {}
     void stop() override {}
     Fd release() override { return {}; }
@@ -42,7 +44,7 @@ protected:
             if (on_record) on_record();
             return {};
         };
-        const auto decide = [] { return DecideLists{{"ana", "ben"}, {"dbas"}, {}}; };
+        const auto decide = [] { return DecideLists{{{"ana", "ben"}, {"dbas"}, {}}, {}, {}}; };
         add_hold_requests(server, {*desk, decide, record, clock});
         add_status_requests(server, {[] {
                                          return json{{"pid", 1}};

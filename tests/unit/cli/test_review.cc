@@ -33,7 +33,7 @@ protected:
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         server = std::move(*opened);
         const auto record = [](const model::RecordDraft&) -> Result<> { return {}; };
-        const auto decide = [this] { return app::DecideLists{{me}, {}, {}}; };
+        const auto decide = [this] { return app::DecideLists{{{me}, {}, {}}, {}, {}}; };
         app::add_hold_requests(*server, {*desk, decide, record, clock});
         app::add_status_requests(
             *server, {[this] { return status; },
