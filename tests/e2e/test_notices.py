@@ -35,7 +35,7 @@ def certificates(folder):
 class Notices(harness.EndToEnd):
     @classmethod
     def setUpClass(cls):
-        folder = throwaway.folder() / "notices"
+        folder = throwaway.folder() / "receivers"
         folder.mkdir()
         cls.web = WebhookServer()
         cls.mail = MailServer(*certificates(folder))
