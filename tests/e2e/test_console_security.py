@@ -111,7 +111,7 @@ class AgainstTheConsole(InABrowser):
                     await page.locator('button[type=submit]').click();
                     await page.waitForLoadState();
                 }
-                await page.locator('nav.rail').waitFor();
+                await page.waitForURL((url) => url.origin === given.url && !url.pathname.startsWith('/sign-in'));
                 return page.url();
             """, url=self.console.url, place=place)
             self.assertTrue(came_out.startswith(self.console.url + "/"), (place, came_out))
