@@ -28,15 +28,14 @@ EVIL = "UPDATE orders SET status = '<img src=x onerror=alert(1)><script>alert(2)
 
 class InABrowser(harness.EndToEnd):
     policy = POLICY
+    decide = {"users": ["root", "ana@example.com"], "groups": ["dba"]}
 
     @classmethod
     def setUpClass(cls):
         cls.port = throwaway.free_port()
         cls.provider = Provider(PEOPLE, redirects=[f"https://localhost:{cls.port}/sign-in/done"])
         cls.extra_settings = settings(cls.provider, cls.port)
-        decide, harness.DECIDE = harness.DECIDE, {"users": ["root", "ana@example.com"], "groups": ["dba"]}
         super().setUpClass()
-        harness.DECIDE = decide
         cls.console = Console(cls.assent, cls.port)
         cls.browser = Browser()
 

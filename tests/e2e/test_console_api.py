@@ -78,7 +78,7 @@ class Api(InABrowser):
                    ("me", "holds", "status", "sessions", "search?text=a", "policy")}
         self.assertEqual(allowed, {"me": 200, "holds": 200, "status": 200, "sessions": 403, "search?text=a": 403, "policy": 403})
         self.assertEqual(self.console.json("/api/v1/me", token=token)[1]["may"], {"view": True, "decide": False, "end": False})
-        stored = (self.assent.state / "tokens.json").read_text()
+        stored = (self.assent.state / "api-tokens.json").read_text()
         self.assertNotIn(token, stored)
         self.assertNotIn(token[7:], stored)
         listed = self.assent.ask("token", "list")

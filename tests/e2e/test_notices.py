@@ -35,7 +35,7 @@ def certificates(folder):
 class Notices(harness.EndToEnd):
     @classmethod
     def setUpClass(cls):
-        folder = throwaway.folder() / "notices"
+        folder = throwaway.folder() / "receivers"
         folder.mkdir()
         cls.web = WebhookServer()
         cls.mail = MailServer(*certificates(folder))
@@ -145,7 +145,7 @@ class Notices(harness.EndToEnd):
     def test_a_restart_of_either_side_tells_of_everything_once(self):
         first, one = self.hold_one(73)
         self.wait_for(one, "/json")
-        self.stop_notifier()
+        type(self).stop_notifier()
         second, two = self.hold_one(74)
         type(self).start_notifier()
         self.wait_for(two, "/json")

@@ -20,11 +20,11 @@ tls.load_cert_chain(cert, key)
 class Keep:
     async def handle_DATA(self, server, session, envelope):
         print(json.dumps({"from": envelope.mail_from, "to": envelope.rcpt_tos, "text": envelope.content.decode(), "tls": session.ssl is not None,
-                          "login": getattr(session, "login_data", None)}), flush=True)
+                          "login": getattr(session, "who", None)}), flush=True)
         return "250 taken"
 
 def authenticate(server, session, envelope, mechanism, data):
-    session.login_data = data.login.decode()
+    session.who = data.login.decode()
     return AuthResult(success=data.password == b"a password of tests")
 
 class OurController(Controller):

@@ -88,7 +88,7 @@ bool scopes_cover(const std::vector<std::string>& scopes, std::string_view verb)
 }
 
 Result<std::unique_ptr<ApiTokens>> ApiTokens::open(const std::filesystem::path& folder, const Clock& clock) {
-    auto tokens = std::unique_ptr<ApiTokens>(new ApiTokens(folder / "tokens.json", clock));
+    auto tokens = std::unique_ptr<ApiTokens>(new ApiTokens(folder / "api-tokens.json", clock));
     if (auto result = tokens->read(); !result) return std::unexpected(std::move(result.error()));
     return tokens;
 }

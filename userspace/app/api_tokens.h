@@ -23,7 +23,7 @@ namespace assent::app {
 
 class ApiTokens {
 public:
-    // Of the file `tokens.json` in `folder`, which need not be there. Errc::malformed: it is not one of ours.
+    // Of the file `api-tokens.json` in `folder`, which need not be there. Errc::malformed: it is not one of ours.
     [[nodiscard]] static Result<std::unique_ptr<ApiTokens>> open(const std::filesystem::path& folder, const Clock& clock);
 
     struct Wish {

@@ -35,7 +35,7 @@ struct Tokens : ::testing::Test {
         return made ? *made : json();
     }
     [[nodiscard]] std::string stored() const {
-        std::ifstream in(folder / "tokens.json");
+        std::ifstream in(folder / "api-tokens.json");
         return {std::istreambuf_iterator<char>(in), {}};
     }
 
@@ -58,7 +58,7 @@ TEST_F(Tokens, OneIsKnownByItsSecretWhichIsStoredNowhere) {
     for (const std::string& wrong :
          {secret + "0", secret.substr(0, secret.size() - 1), std::string("assent_"), made["id"].get<std::string>()})
         EXPECT_FALSE(tokens->identify(wrong).has_value()) << wrong;
-    EXPECT_EQ(std::filesystem::status(folder / "tokens.json").permissions() & std::filesystem::perms(077),
+    EXPECT_EQ(std::filesystem::status(folder / "api-tokens.json").permissions() & std::filesystem::perms(077),
               std::filesystem::perms::none);
 }
 
@@ -90,7 +90,7 @@ TEST_F(Tokens, WhatIsNoWishIsRefused) {
 }
 
 TEST_F(Tokens, AFileThatIsNotOursIsNotTakenForAnEmptyOne) {
-    std::ofstream(folder / "tokens.json") << "{\"tokens\": [{}]}";
+    std::ofstream(folder / "api-tokens.json") << "{\"tokens\": [{}]}";
     EXPECT_FALSE(ApiTokens::open(folder, clock).has_value());
 }
 
