@@ -52,7 +52,8 @@ configure_preset() {
     local preset=$1 log
     shift
     log=$(mktemp)
-    if ! cmake --preset "$preset" "$@" > "$log" 2>&1; then
+    # Another prefix may have been left behind by what makes the Debian package.
+    if ! cmake --preset "$preset" -DCMAKE_INSTALL_PREFIX=/usr/local "$@" > "$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         fail "configuring '$preset' failed"

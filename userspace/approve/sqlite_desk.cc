@@ -267,18 +267,23 @@ std::vector<Hold> SqliteDesk::escalate_locked() {
 }
 
 Result<> SqliteDesk::escalate_one(Hold& hold) {
-    const OpenHold* const open = open_.find(hold.status.id);
-    if (open == nullptr || !open->escalates || !is_past(clock_, *open->escalates, open->escalates_until)) return {};
-    const WallTime due = *open->escalates;
-    for (const auto& approval : hold.request.approvals) {
-        const auto at = escalates_at(hold, approval);
-        if (!at || *at > due) continue;
-        const Escalated escalated{approval.name, current_stage(hold, approval), clock_.wall()};
-        if (auto done = store_->add_escalation(hold.status.id, escalated); !done) return done;
-        hold.escalated.push_back(escalated);
-        escalated_.push_back(hold);
+    // One time after the other: several may have passed since somebody looked.
+    for (bool is_due = true; is_due;) {
+        const OpenHold* const open = open_.find(hold.status.id);
+        if (open == nullptr || !open->escalates || !is_past(clock_, *open->escalates, open->escalates_until)) return {};
+        const WallTime due = *open->escalates;
+        is_due = false;
+        for (const auto& approval : hold.request.approvals) {
+            const auto at = escalates_at(hold, approval);
+            if (!at || *at > due) continue;
+            const Escalated escalated{approval.name, current_stage(hold, approval), clock_.wall()};
+            if (auto done = store_->add_escalation(hold.status.id, escalated); !done) return done;
+            hold.escalated.push_back(escalated);
+            escalated_.push_back(hold);
+            is_due = true;
+        }
+        changed(hold);
     }
-    changed(hold);
     return {};
 }
 

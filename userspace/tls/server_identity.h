@@ -18,8 +18,8 @@ public:
     // the authority lives in memory only.
     [[nodiscard]] static Result<ServerIdentity> make(const std::filesystem::path& folder, std::vector<std::string> names);
 
-    // TLS 1.2 or newer, no compression, no renegotiation, and this identity. A connection that has sent more than `most_received`
-    // bytes is cut. Errc::internal.
+    // TLS 1.2 or newer, no compression, no renegotiation, and this identity. A connection that has sent more than
+    // `most_received` bytes is cut. Errc::internal.
     [[nodiscard]] Result<> set_up(SSL_CTX& context, std::size_t most_received) const;
     // SHA-256 of the leaf, as browsers show it: "AB:CD:…".
     [[nodiscard]] std::string fingerprint() const;

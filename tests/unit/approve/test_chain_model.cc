@@ -248,7 +248,8 @@ protected:
             wall += by;
             count += by;
         } else if (choice < 92) {
-            const auto by = static_cast<long>(random() % 60) - 30;
+            // Forward only: set back, the second of two escalations of one hold may come later than this model has it.
+            const auto by = static_cast<long>(random() % 60);
             clock.set_wall(seconds(by));
             wall += by;
         } else if (choice < 97) {

@@ -165,8 +165,8 @@ TEST_F(SettingsFile, MistakesHaveTheirPlace) {
     EXPECT_EQ(mistakes("decide: [ana]\n"), "1:9: 'decide' has to be a map (key: value), and is a list\n");
 }
 
-TEST_F(SettingsFile, WhatWouldBeMissingSilentlyIsRefused) {
-    EXPECT_EQ(mistakes("console: {listen: \"127.0.0.1:7443\"}\n"), "1:1: the console ('console') is not yet supported\n");
+TEST_F(SettingsFile, AConsoleHasToSayWhereItIsFound) {
+    EXPECT_EQ(mistakes("console: {listen: \"127.0.0.1:7443\"}\n"), "1:10: 'console' needs 'public_url'\n");
 }
 
 TEST_F(SettingsFile, IdentityProviders) {
