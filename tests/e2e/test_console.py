@@ -11,7 +11,7 @@ from browser import Browser
 from console import PEOPLE, Console, settings, sign_in
 from identity_provider import Provider
 
-POLICY = (harness.POLICY.replace("users: [root, backup], groups: [www-data]", "users: [root, ana@example.com], groups: [dba]")
+POLICY = (harness.POLICY.replace("users: [root, backup], groups: [www-data]", 'users: ["unix:root", ana@example.com], groups: [dba]')
           .replace("wait: 4s", "wait: 30s").replace("deadline: 60s", "deadline: 15m"))
 
 HELD = """
@@ -258,7 +258,7 @@ class InTheConsole(InABrowser):
 
     def test_every_look_is_in_the_record(self):
         self.sign_in("vic", "/policy")
-        for path in ("/sessions", "/search?text=orders", "/log", "/"):
+        for path in ("/policy", "/sessions", "/search?text=orders", "/log", "/"):
             self.browser.run("await page.goto(given.url); await page.waitForLoadState('networkidle').catch(() => 0);", url=self.console.url + path)
         segments = b"".join(path.read_bytes() for path in (self.assent.state / "records").glob("*.seg")).decode(errors="replace")
         looked = {what for what in re.findall(r'"type":"looked","what":"([^"]*)"[^\n]*?"person":"vic@example.com"', segments)}

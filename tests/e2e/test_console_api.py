@@ -21,7 +21,7 @@ class Api(InABrowser):
 
     def validate(self, operation, status, answer):
         """That an answer is as the description says; every object in it is described."""
-        described = operation["responses"].get(str(status), operation["responses"]["default"])
+        described = operation["responses"].get(str(status)) or operation["responses"]["default"]
         if "$ref" in described:
             described = self.openapi["components"]["responses"]["Error"]
         schema = described["content"]["application/json"]["schema"]
@@ -42,9 +42,6 @@ class Api(InABrowser):
                 body = {"agent": "nightly", "target": "shop-db", "sql": "DROP TABLE orders"} if method == "post" else None
                 status, answer = self.console.json("/api/v1" + real, token=everything, method=method.upper(), body=body)
                 with self.subTest(path=path):
-                    if path == "/approvals" and status == 501:  # of a daemon that knows no widened ones
-                        self.validate(operation, status, answer)
-                        continue
                     self.assertEqual(status, 200, answer)
                     self.validate(operation, status, answer)
                     seen.add(operation["operationId"])

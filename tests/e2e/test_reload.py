@@ -90,7 +90,7 @@ class Reload(harness.EndToEnd):
         before, behind = self.around(denying, self.OPEN_CURSOR, 'ask(query("FETCH FIRST FROM k"))')
         self.assertIn(self.city, before)
         self.assertNotIn(self.city, behind)
-        self.assertIn("the policy has changed since it was opened", behind)
+        self.assertIn("the policy, or whom the agent acts for, has changed since it was opened", behind)
 
     def test_a_reload_that_changes_nothing_here_leaves_cursors_open(self):
         for opened, after in ((self.OPEN_CURSOR, 'ask(query("FETCH FIRST FROM k"))'), (self.OPEN_PORTAL, 'ask(execute("k", 0), SYNC)')):

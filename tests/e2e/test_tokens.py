@@ -133,9 +133,11 @@ class Tokens(WithProvider):
         self.assertIn("for-ana", shown["agents"])
         self.assertEqual(self.psql_rows("SELECT count(*) >= 0 FROM payments"), ["t"])
         text = self.assent.cli("sessions", "--json").stdout
-        session = next(each for each in json.loads(text) if each.get("commands", 0) > 0)
+        session = max((each for each in json.loads(text) if each["commands"] > 0), key=lambda each: each["opened"])
         replay = self.assent.cli("replay", session["session"], "--json").stdout
-        self.assertIn("build-runner", replay)
+        opened = next(record for record in json.loads(replay) if record["type"] == "flow.opened")
+        self.assertEqual([opened["agent"]["token"]["sub"]] + [one["sub"] for one in opened["agent"]["token"]["act"]],
+                         ["ana", "agent-ES256", "build-runner"])
         secret = token.split(".")[2]
         for folder, _, names in os.walk(self.assent.folder):
             for name in names:

@@ -38,20 +38,34 @@ struct Shared {
     return hold.request.cgroup_id == peer.cgroup_id && hold.request.agent_uid == peer.uid;
 }
 
-// Which holds a peer may see.
-enum class Sight { none, own, all };
+// Which holds a peer may see: an agent its own, whoever may answer those that they review.
+enum class Sight { none, own, reviewed, all };
 
 Sight sight_of(const Shared& shared, const Peer& peer) {
     if (peer.person.is_governed) return Sight::own;
-    return may_view(peer, shared.deps.decide()) ? Sight::all : Sight::none;
+    const DecideLists lists = shared.deps.decide();
+    if (may_view(peer, lists)) return Sight::all;
+    return approve::may_answer(peer.person, lists) ? Sight::reviewed : Sight::none;
 }
 
-bool may_see(Sight sight, const Hold& hold, const Peer& peer) {
-    return sight == Sight::all || (sight == Sight::own && is_own(hold, peer));
+bool may_see(const Shared& shared, Sight sight, const Hold& hold, const Peer& peer) {
+    switch (sight) {
+        case Sight::none:
+            return false;
+        case Sight::own:
+            return is_own(hold, peer);
+        case Sight::reviewed:
+            return approve::may_decide(hold, peer.person, shared.deps.decide()).has_value();
+        case Sight::all:
+            return true;
+    }
+    return false;
 }
 
 std::unexpected<Error> may_not_see() {
-    return fail(Errc::denied, "holds are shown to root and to the people in `decide` and `view` of this host's settings");
+    return fail(Errc::denied,
+                "holds are shown to root, to the people in `decide` and `view` of this host's settings, and to those "
+                "who may answer them");
 }
 
 // Those that wait, by the shape of their statement: many of the same are one thing to look at.
@@ -92,14 +106,15 @@ Result<> record_look(const Shared& shared, const Peer& peer, std::string_view wh
     return app::record_look(shared.deps.record, peer, what);
 }
 
-// Errc::not_found also for what the peer may not see: ids are not to be tried out.
+// What a peer may not see is as good as not there: ids are not to be tried out.
 Result<Hold> find_for(const Shared& shared, const Peer& peer, const json& request) {
     const Sight sight = sight_of(shared, peer);
     if (sight == Sight::none) return may_not_see();
-    const auto id = request.at("id").get<std::string>();
-    auto hold = shared.deps.desk.find(id);
-    if (hold && !may_see(sight, *hold, peer)) return fail(Errc::not_found, "there is no such hold of this agent");
-    return hold;
+    auto hold = shared.deps.desk.find(request.at("id").get<std::string>());
+    if (sight == Sight::all || (hold && may_see(shared, sight, *hold, peer))) return hold;
+    if (sight == Sight::own) return fail(Errc::not_found, "there is no such hold of this agent");
+    return fail(Errc::denied,
+                "there is no such hold that you may answer: you are a reviewer of none of its approvals, or it is gone");
 }
 
 std::string_view event_of(const HoldChange& change) {
@@ -123,7 +138,7 @@ Result<json> watch_holds(Shared& shared, const Peer& peer, Sight sight, Detail d
         const auto change = watcher.next(look_every);
         if (!change) continue;
         const auto hold = shared.deps.desk.find(change->id);
-        if (!hold || !may_see(sight, *hold, peer)) continue;
+        if (!hold || !may_see(shared, sight, *hold, peer)) continue;
         ++count;
         if (!emit({{"event", event_of(*change)}, {"hold", shared.shown(*hold, detail)}})) break;
     }
@@ -146,7 +161,7 @@ Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, c
     // One at a time: together they may be larger than memory.
     for (const std::string& id : shared.deps.desk.ids(only_waiting, limits::holds_listed)) {
         const auto hold = shared.deps.desk.find(id);
-        if (!hold || !may_see(sight, *hold, peer)) continue;
+        if (!hold || !may_see(shared, sight, *hold, peer)) continue;
         if (!emit({{"hold", shared.shown(*hold, detail)}})) return json();
         groups.add(*hold);
         ++count;

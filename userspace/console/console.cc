@@ -75,8 +75,7 @@ Response failed_sign_in(const Error& error) {
 }  // namespace
 
 Console::Console(const Clock& clock, ConsoleOptions options)
-    : clock_(clock),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       host_(options_.public_url.substr(options_.public_url.find("//") + 2)),
       sessions_(clock, options_.idle, options_.longest),
       sign_in_(clock, options_.public_url, options_.providers),

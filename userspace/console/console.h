@@ -51,7 +51,6 @@ private:
     // Whether a request that changes something, or reads for another site, is the application's own.
     [[nodiscard]] bool is_own(const Request& request, const Session& session) const;
 
-    const Clock& clock_;
     ConsoleOptions options_;
     std::string host_;  // of the public URL, as browsers send it
     Sessions sessions_;
