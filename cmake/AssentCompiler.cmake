@@ -18,6 +18,9 @@ endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(ASSENT_SANITIZE "" CACHE STRING "Sanitizers of the build: address,undefined or thread")
 option(ASSENT_FUZZ "Build the fuzzers as well (clang, with ASSENT_SANITIZE)" OFF)
+# For whoever builds once: what these files share, they spend most of their time on. Not for changing one of them again and again, nor
+# for tools that look at a file at a time.
+option(ASSENT_TOGETHER "Compile the verbs of the command line and the tests several files at a time" OFF)
 
 add_library(assent_options INTERFACE)
 target_compile_options(assent_options INTERFACE
@@ -33,6 +36,11 @@ endif()
 if(ASSENT_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# assent_together(TARGET): see ASSENT_TOGETHER. Their files must not use a name of their own twice.
+function(assent_together target)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSENT_TOGETHER} UNITY_BUILD_BATCH_SIZE 6)
+endfunction()
 
 # assent_library(NAME PUBLIC … PRIVATE …): userspace/NAME as the static library assent_NAME. Only what is linked here may be
 # included: the link graph is the layers of ARCHITECTURE.md.
@@ -54,6 +62,7 @@ function(assent_test name)
     target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>) # tests run once, and are compiled more often
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_compile_definitions(${name} PRIVATE ASSENT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ASSENT_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    assent_together(${name})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
 endfunction()

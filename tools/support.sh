@@ -53,7 +53,7 @@ configure_preset() {
     shift
     log=$(mktemp)
     # Another prefix may have been left behind by what makes the Debian package.
-    if ! cmake --preset "$preset" -DCMAKE_INSTALL_PREFIX=/usr/local "$@" > "$log" 2>&1; then
+    if ! cmake --preset "$preset" -DCMAKE_INSTALL_PREFIX=/usr/local -DASSENT_TOGETHER=ON "$@" > "$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         fail "configuring '$preset' failed"

@@ -160,10 +160,11 @@ class AgainstTheConsole(InABrowser):
         self.assertEqual(self.console.ask("/" + "a" * 8_000)[0], 200)
         # The library would take headers for as long as they come.
         with socket.create_connection(("127.0.0.1", self.port)) as plain, self.console.tls.wrap_socket(plain, server_hostname="localhost") as client:
+            client.settimeout(3)  # what was cut off may take no more for a minute before the kernel gives it up
             client.sendall(b"GET / HTTP/1.1\r\n")
             with self.assertRaises(OSError):
-                for number in range(20_000):
-                    client.sendall(b"X-%d: %s\r\n" % (number, b"a" * 1000))
+                for number in range(400):
+                    client.sendall((b"X-%d: %s\r\n" % (number, b"a" * 1000)) * 50)
         self.assertEqual(self.console.ask("/")[0], 200)
 
     def test_a_header_that_comes_twice_is_refused(self):

@@ -20,6 +20,7 @@ PEOPLE = {
 }
 
 POLICY = harness.POLICY.replace("{users: [root, backup], groups: [www-data]}", "{users: [ana@example.com], groups: [dba]}")
+POLICY = POLICY.replace("wait: 4s", "wait: 30s")
 
 
 class Login:

@@ -130,7 +130,7 @@ TEST_F(Naming, any_resolver_is_the_daemon_and_seems_to_be_itself) {
          {"0.0.0.0", "127.0.0.1:53"}}};
     for (const auto& [ip, shown] : resolvers) {
         for (const auto way : {Way::unconnected, Way::connected, Way::many}) {
-            Child agent(place.governed(), [ip = ip, way] { return ask(ip, way); });
+            Child agent(place.governed(), [address = ip, way] { return ask(address, way); });
             for (int i = 0; i < (way == Way::many ? 2 : 1); ++i) {
                 const auto query = listeners.next();
                 ASSERT_EQ(query.text, "query") << ip << " way " << static_cast<int>(way) << ": " << agent.finish();

@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 
-namespace assent::testing {
+namespace assent::support {
 
 class StoppedClock final : public Clock {
 public:
@@ -17,4 +17,4 @@ private:
     Duration moved_{};
 };
 
-}  // namespace assent::testing
+}  // namespace assent::support

@@ -15,7 +15,7 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 
-namespace assent::testing {
+namespace assent::support {
 namespace {
 
 using nlohmann::json;
@@ -142,4 +142,4 @@ std::string hmac_token(std::string_view header, std::string_view payload, std::s
     return signed_part + "." + base64url(as_text(digest));
 }
 
-}  // namespace assent::testing
+}  // namespace assent::support

@@ -9,7 +9,7 @@
 
 struct evp_pkey_st;
 
-namespace assent::testing {
+namespace assent::support {
 
 // A private key of its own, made anew: "RS256", "PS256", "ES256", "ES384" or "EdDSA".
 class SigningKey {
@@ -37,4 +37,4 @@ private:
 // HMAC with SHA-256 over what compact() would sign.
 [[nodiscard]] std::string hmac_token(std::string_view header, std::string_view payload, std::string_view secret);
 
-}  // namespace assent::testing
+}  // namespace assent::support

@@ -32,7 +32,7 @@ constexpr std::array verb_groups = {
     VerbGroup{"sessions", "The record"}, VerbGroup{"replay", "The record"},   VerbGroup{"search", "The record"},
     VerbGroup{"verify", "The record"},   VerbGroup{"status", "The host"},     VerbGroup{"doctor", "The host"},
     VerbGroup{"policy", "The host"},     VerbGroup{"govern", "The host"},     VerbGroup{"end", "The host"},
-    VerbGroup{"upgrade", "The host"},    VerbGroup{"detach", "The host"},
+    VerbGroup{"token", "The host"},      VerbGroup{"upgrade", "The host"},    VerbGroup{"detach", "The host"},
 };
 
 constexpr const char* examples = R"(

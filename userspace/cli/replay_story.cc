@@ -16,12 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view indent = "             ";  // as wide as the time before a line
+constexpr std::string_view under_time = "             ";  // as wide as the time before a line
 constexpr std::size_t rows_shown = 20;
 constexpr std::size_t cell_width = 40;
 constexpr std::size_t narrowest_rows = 20;
 
-// Each line of the text under `indent`.
+// Each line of the text under `under_time`.
 std::string block(std::string_view text, std::string_view mark) {
     std::string out;
     const std::string shown = shown_text(text, Lines::many);
@@ -29,7 +29,7 @@ std::string block(std::string_view text, std::string_view mark) {
     while (!rest.empty()) {
         const auto end = rest.find('\n');
         const auto line = rest.substr(0, end);
-        out += fmt::format("{}{}{}\n", indent, mark, line);
+        out += fmt::format("{}{}{}\n", under_time, mark, line);
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
     return out;
@@ -47,14 +47,14 @@ std::string counted(long long count, std::string_view one, std::string_view many
 
 std::size_t room_of_rows() {
     const std::size_t width = terminal_width();
-    return width == 0 ? 0 : std::max(width, narrowest_rows + indent.size() + 2) - indent.size() - 2;
+    return width == 0 ? 0 : std::max(width, narrowest_rows + under_time.size() + 2) - under_time.size() - 2;
 }
 
 // At a terminal what is longer than a line goes on behind a mark, so that no text of an agent can look like a line of ours.
 std::string fitted(const std::string& text) {
     const std::size_t width = terminal_width();
     if (width == 0) return text;
-    static const std::string mark = std::string(indent) + "┆ ";
+    static const std::string mark = std::string(under_time) + "┆ ";
     std::string out;
     for (std::string_view rest = text; !rest.empty();) {
         std::string_view line = rest.substr(0, rest.find('\n'));
@@ -93,9 +93,9 @@ std::string rows_table(const json& result) {
     }
     std::string out = block(table.to_text(room_of_rows()), "  ");
     if (rows.size() > rows_shown)
-        out += fmt::format("{}  … and {} (--json has them)\n", indent,
+        out += fmt::format("{}  … and {} (--json has them)\n", under_time,
                            counted(static_cast<long long>(rows.size() - rows_shown), "row", "rows"));
-    if (flag_of(result, "is_cut")) out += fmt::format("{}  … and more that were not recorded\n", indent);
+    if (flag_of(result, "is_cut")) out += fmt::format("{}  … and more that were not recorded\n", under_time);
     return out;
 }
 
@@ -130,12 +130,13 @@ std::string command_text(const json& event) {
     const json& texts = member_of(event, "texts");
     out += block(text_of(texts, "text"), "  ");
     if (const auto values = text_of(texts, "parameters"); !values.empty()) out += block("values " + values, "  ");
-    if (const auto effects = effects_text(event); !effects.empty()) out += fmt::format("{}  effects: {}\n", indent, effects);
+    if (const auto effects = effects_text(event); !effects.empty())
+        out += fmt::format("{}  effects: {}\n", under_time, effects);
     if (const auto masks = texts_of(event, "masks"); !masks.empty())
-        out += fmt::format("{}  masks: {}\n", indent, shown_text(joined(masks)));
+        out += fmt::format("{}  masks: {}\n", under_time, shown_text(joined(masks)));
     if (const auto message = text_of(event, "message"); !message.empty()) out += block(message, "  told: ");
     if (const auto hold = text_of(event, "hold"); !hold.empty())
-        out += fmt::format("{}  hold {}\n", indent, shown_text(hold));
+        out += fmt::format("{}  hold {}\n", under_time, shown_text(hold));
     return out;
 }
 
@@ -191,7 +192,7 @@ std::string closed_text(const json& event) {
 
 std::string Story::moment(const json& event) {
     const auto time = record::parse_time(text_of(event, "time"), {});
-    if (!time) return std::string(indent);
+    if (!time) return std::string(under_time);
     if (!begin_) begin_ = time;
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(*time - *begin_).count();
     return fmt::format("{:>12} ", fmt::format("{:+.3f}s", static_cast<double>(micros) / 1e6));
@@ -222,7 +223,7 @@ std::string Story::lines_of(const json& event) {
     const std::string type = text_of(event, "type");
     // What denied it was told before.
     if (type == record_type::hold_ended && text_of(event, "state") == "denied") return {};
-    if (type == "warning") return fmt::format("{}{}\n", indent, shown_text(text_of(event, "message")));
+    if (type == "warning") return fmt::format("{}{}\n", under_time, shown_text(text_of(event, "message")));
     std::string line = moment(event);
     if (type == record_type::flow_opened) return opened(event) + line + "opened\n";
     if (type == record_type::flow_closed || type == "cut") is_closed_ = true;
@@ -246,12 +247,13 @@ std::string Story::lines_of(const json& event) {
     } else {
         line += shown_text(type) + "\n";
     }
-    for (const auto& name : texts_of(event, "erased")) line += fmt::format("{}  {} was erased\n", indent, shown_text(name));
+    for (const auto& name : texts_of(event, "erased"))
+        line += fmt::format("{}  {} was erased\n", under_time, shown_text(name));
     return line;
 }
 
 std::string Story::end() const {
-    return is_closed_ ? "" : fmt::format("{}the session is open, or its end was not recorded\n", indent);
+    return is_closed_ ? "" : fmt::format("{}the session is open, or its end was not recorded\n", under_time);
 }
 
 }  // namespace assent::cli

@@ -6,13 +6,13 @@
 namespace assent::cli {
 namespace {
 
-struct Options {
+struct ApproveOptions {
     DecisionAsked asked;
     bool is_shape = false;
     std::string lasts;
 };
 
-void approve(Context& context, const Options& options) {
+void approve(Context& context, const ApproveOptions& options) {
     DecisionAsked asked = options.asked;
     asked.approves = true;
     if (options.is_shape) {
@@ -29,7 +29,7 @@ void approve(Context& context, const Options& options) {
 
 void add_verb_approve(CLI::App& app, Context& context) {
     CLI::App* verb = app.add_subcommand("approve", "Let a held command run, once");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ApproveOptions>();
     add_decision_options(*verb, options->asked);
     auto* shape = verb->add_flag("--shape", options->is_shape,
                                  "Widen it: the same statement with other values too, of this agent at this database");

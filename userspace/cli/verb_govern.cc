@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct GovernOptions {
     std::string unit;
     std::string cgroup;
     long long pid = 0;
@@ -35,7 +35,7 @@ Result<long long> pid_of_container() {
     return pid;
 }
 
-void govern(Context& context, Options options) {
+void govern(Context& context, GovernOptions options) {
     if (options.is_hook) {
         const auto pid = pid_of_container();
         if (!pid) return context.print_error(pid.error());
@@ -54,7 +54,7 @@ void govern(Context& context, Options options) {
 }  // namespace
 
 void add_verb_govern(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<GovernOptions>();
     CLI::App* verb = app.add_subcommand("govern", "Have a cgroup governed now, before its first process runs (root)");
     auto* unit = verb->add_option("--unit", options->unit, "The unit that runs under this name")->type_name("NAME");
     auto* cgroup =

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct HoldsOptions {
     bool shows_all = false;
     bool shows_each = false;
     bool is_watch = false;
@@ -38,7 +38,7 @@ void print_groups(const json& groups) {
     std::printf("\nSeveral wait with the same statement: --each lists them one by one.\n");
 }
 
-void list_holds(Context& context, const Options& options) {
+void list_holds(Context& context, const HoldsOptions& options) {
     std::vector<Table::Column> columns = {{"ID"}, {"AGE", Table::Align::right}, {"LEFT", Table::Align::right}};
     if (options.shows_all) columns[2] = {"STATE", Table::Align::left, 40};
     columns.insert(columns.end(), {{"AGENT", Table::Align::left, 30},
@@ -98,7 +98,7 @@ int exit_code_of(const std::string& state) {
     return state == "denied" ? exit_refused : state == "expired" ? exit_expired : exit_withdrawn;
 }
 
-void wait_for_hold(Context& context, const Options& options) {
+void wait_for_hold(Context& context, const HoldsOptions& options) {
     json request = {{"verb", "wait"}, {"id", options.id}};
     if (options.timeout_s > 0) request["timeout_s"] = options.timeout_s;
     const auto hold = ask_daemon(context, request);
@@ -114,7 +114,7 @@ void wait_for_hold(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_holds(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<HoldsOptions>();
     CLI::App* verb = app.add_subcommand("holds", "Commands that wait for a person");
     verb->require_subcommand(0, 1);
     auto* all = verb->add_flag("--all", options->shows_all, "Also those that were decided, used, expired or cancelled");

@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct LoginOptions {
     std::string issuer;
     std::string token_file;
 };
@@ -77,7 +77,7 @@ void show_person(const json& answer) {
     std::printf("%s", fields.to_text(terminal_width()).c_str());
 }
 
-std::optional<json> ask(Context& context, const Options& options) {
+std::optional<json> ask(Context& context, const LoginOptions& options) {
     if (options.token_file.empty()) {
         json request{{"verb", "login"}};
         if (!options.issuer.empty()) request["issuer"] = options.issuer;
@@ -89,7 +89,7 @@ std::optional<json> ask(Context& context, const Options& options) {
     return std::nullopt;
 }
 
-void log_in(Context& context, const Options& options) {
+void log_in(Context& context, const LoginOptions& options) {
     auto answer = ask(context, options);
     if (!answer) return;
     if (flag_of(*answer, "bound")) {
@@ -107,7 +107,7 @@ void log_in(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_login(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<LoginOptions>();
     CLI::App* verb = app.add_subcommand("login", "Say who you are, or for whom this agent acts");
     verb->add_option("--issuer", options->issuer, "The identity provider, where the settings name several")
         ->type_name("URL");

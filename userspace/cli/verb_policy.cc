@@ -135,7 +135,7 @@ void test(const PolicyOptions& options, Context& context) {
 }
 
 // The text of a file, or of standard input for "-".
-Result<std::string> text_of(const std::string& file) {
+Result<std::string> text_in(const std::string& file) {
     const std::string path = file == "-" ? "/dev/stdin" : file;
     std::ifstream stream(path, std::ios::binary);
     if (!stream) return fail(Errc::invalid, fmt::format("{} cannot be opened", file));
@@ -151,12 +151,12 @@ Result<policy::ExplainRequest> request_of(const PolicyOptions& options) {
     request.database = options.database;
     request.sql = options.sql;
     if (!options.sql_file.empty()) {
-        auto text = text_of(options.sql_file);
+        auto text = text_in(options.sql_file);
         if (!text) return std::unexpected(std::move(text.error()));
         request.sql = std::move(*text);
     }
     if (!options.catalog_file.empty()) {
-        auto text = text_of(options.catalog_file);
+        auto text = text_in(options.catalog_file);
         if (!text) return std::unexpected(std::move(text.error()));
         request.catalog = std::move(*text);
     }
@@ -210,11 +210,8 @@ void reload(Context& context) {
     const auto answer = ask_daemon(context, {{"verb", "policy.reload"}});
     if (!answer) return;
     if (context.is_json) return print_json_line(*answer);
-    const auto& json = *answer;
-    const auto revision = json.is_object() && json.contains("revision") ? json["revision"].dump() : std::string("?");
-    const auto digest = json.is_object() && json.contains("digest") && json["digest"].is_string()
-                            ? json["digest"].get<std::string>()
-                            : std::string();
+    const auto digest = text_of(*answer, "digest");
+    const auto revision = answer->contains("revision") ? answer->at("revision").dump() : std::string("?");
     print(shown_text(fmt::format("policies are loaded: revision {}{}{}", revision, digest.empty() ? "" : ", digest ",
                                  digest.substr(0, 16))) +
           "\n");

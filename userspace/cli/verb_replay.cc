@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct ReplayOptions {
     std::string session;
     std::string folder;
     bool is_followed = false;
@@ -22,7 +22,7 @@ struct Options {
 
 constexpr auto look_every = std::chrono::milliseconds(250);
 
-bool replay_folder(Context& context, const Options& options, const std::function<bool(const json&)>& each) {
+bool replay_folder(Context& context, const ReplayOptions& options, const std::function<bool(const json&)>& each) {
     const auto session = record::find_session(options.folder, options.session);
     if (!session) {
         context.print_error(session.error());
@@ -38,7 +38,7 @@ bool replay_folder(Context& context, const Options& options, const std::function
     return replayed.has_value();
 }
 
-void replay(Context& context, const Options& options) {
+void replay(Context& context, const ReplayOptions& options) {
     Story story;
     json all = json::array();
     const auto each = [&](const json& event) {
@@ -71,7 +71,7 @@ void replay(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_replay(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ReplayOptions>();
     CLI::App* verb = app.add_subcommand("replay", "What a session did, from its records");
     verb->add_option("SESSION", options->session, "The session, or the beginning of its id")->required()->type_name("");
     verb->add_option("--folder", options->folder, "Read this log without the daemon; such a look is not recorded")

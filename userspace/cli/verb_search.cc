@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct SearchOptions {
     std::string text;
     std::string since;
     std::string until;
@@ -28,7 +28,7 @@ struct Options {
 using Each = std::function<bool(const json&)>;
 
 // The last line of the answer; nothing after an error that was printed.
-std::optional<json> ask(Context& context, const Options& options, const Each& each) {
+std::optional<json> ask(Context& context, const SearchOptions& options, const Each& each) {
     const json request = {{"verb", "search"},         {"text", options.text},       {"since", options.since},
                           {"until", options.until},   {"session", options.session}, {"agent", options.agent},
                           {"target", options.target}, {"verdict", options.verdict}, {"limit", options.limit}};
@@ -48,7 +48,7 @@ std::optional<json> ask(Context& context, const Options& options, const Each& ea
     return json{{"count", found->matches}, {"is_cut", found->is_cut}, {"warnings", found->warnings}};
 }
 
-void search(Context& context, const Options& options) {
+void search(Context& context, const SearchOptions& options) {
     Table table({{"TIME (UTC)"},
                  {"SESSION"},
                  {"AGENT", Table::Align::left, 24},
@@ -85,7 +85,7 @@ void search(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_search(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<SearchOptions>();
     CLI::App* verb =
         app.add_subcommand("search", "Find text in what was recorded: statements, values, results, errors, reasons");
     verb->add_option("TEXT", options->text, "What to find; letters match in either case")->required()->type_name("");

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct SessionsOptions {
     bool is_live = false;
     std::string since;
     std::string until;
@@ -25,7 +25,7 @@ struct Options {
 };
 
 // From the daemon, or from the folder itself; nothing after an error that was printed.
-std::optional<std::vector<json>> collect(Context& context, const Options& options, json& answer) {
+std::optional<std::vector<json>> collect(Context& context, const SessionsOptions& options, json& answer) {
     std::vector<json> sessions;
     const json request = {{"verb", "sessions"},         {"live", options.is_live}, {"since", options.since},
                           {"until", options.until},     {"agent", options.agent},  {"target", options.target},
@@ -118,7 +118,7 @@ void print_live(const std::vector<json>& sessions) {
     table.print();
 }
 
-void list(Context& context, const Options& options) {
+void list(Context& context, const SessionsOptions& options) {
     json answer;
     const auto sessions = collect(context, options, answer);
     if (!sessions) return;
@@ -138,7 +138,7 @@ void list(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_sessions(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<SessionsOptions>();
     CLI::App* verb = app.add_subcommand("sessions", "Sessions that were recorded, the newest last");
     auto* live = verb->add_flag("--live", options->is_live, "Those that are open now, and what they do");
     auto* since =

@@ -12,14 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct TokenOptions {
     std::string name;
     std::vector<std::string> scopes;
     std::string which;
     unsigned days = 0;
 };
 
-void create(Context& context, const Options& options) {
+void create(Context& context, const TokenOptions& options) {
     const auto made = ask_daemon(context, {{"verb", "token.create"},
                                            {"name", options.name},
                                            {"scopes", options.scopes},
@@ -60,7 +60,7 @@ void list(Context& context) {
     }
 }
 
-void revoke(Context& context, const Options& options) {
+void revoke(Context& context, const TokenOptions& options) {
     const auto revoked = ask_daemon(context, {{"verb", "token.revoke"}, {"which", options.which}});
     if (!revoked) return;
     if (context.is_json) return print_json(*revoked);
@@ -80,7 +80,7 @@ Examples:
   assent token create dashboard --scope holds --scope status --days 90
   assent token list
   assent token revoke dashboard)");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<TokenOptions>();
     CLI::App* make = verb->add_subcommand("create", "Make a token, and print it this once");
     make->add_option("NAME", options->name, "What it is called in lists and records")->required()->type_name("");
     make->add_option("--scope", options->scopes, "holds, records, policy, status or end; may be given several times")

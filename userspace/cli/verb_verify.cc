@@ -18,14 +18,14 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct VerifyOptions {
     std::string folder;
     std::string key;
     std::string checkpoint;
 };
 
 // Folder and key that were not named are the daemon's.
-std::optional<record::VerifyOptions> complete(Context& context, const Options& options) {
+std::optional<record::VerifyOptions> complete(Context& context, const VerifyOptions& options) {
     record::VerifyOptions out;
     if (options.folder.empty() || options.key.empty()) {
         const auto settings = context.settings();
@@ -127,7 +127,7 @@ void print_report(const record::VerifyReport& report) {
     for (const auto& open : report.cannot_exclude) std::printf("  - %s\n", open.c_str());
 }
 
-void verify(Context& context, const Options& options) {
+void verify(Context& context, const VerifyOptions& options) {
     auto complete_options = complete(context, options);
     if (!complete_options) return;
     Progress progress;
@@ -152,7 +152,7 @@ void verify(Context& context, const Options& options) {
 }  // namespace
 
 void add_verb_verify(CLI::App& app, Context& context) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<VerifyOptions>();
     CLI::App* verb = app.add_subcommand("verify", "Check that the log is what was written");
     verb->add_option("--folder", options->folder, "The log; default: this host's, in `state` of the settings")
         ->type_name("DIR");

@@ -13,7 +13,7 @@ namespace assent::app {
 namespace {
 
 using namespace std::chrono_literals;
-using assent::testing::StoppedClock;
+using assent::support::StoppedClock;
 using nlohmann::json;
 
 struct Tokens : ::testing::Test {

@@ -92,7 +92,7 @@ struct ConsoleAndDaemon : ::testing::Test {
 
     std::filesystem::path folder;
     std::unique_ptr<control::Server> server;
-    testing::StoppedClock clock;
+    support::StoppedClock clock;
     std::unique_ptr<Console> console;
     std::mutex mutex;
     json last;

@@ -12,7 +12,7 @@ namespace assent::console {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::StoppedClock;
+using support::StoppedClock;
 
 struct SignedIn : ::testing::Test {
     StoppedClock clock;

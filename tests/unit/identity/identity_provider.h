@@ -15,7 +15,7 @@
 #include "identity/provider.h"
 #include "support/token_maker.h"
 
-namespace assent::testing {
+namespace assent::support {
 
 class MovedClock final : public Clock {
 public:
@@ -122,4 +122,4 @@ private:
     std::unique_ptr<identity::Provider> provider_;
 };
 
-}  // namespace assent::testing
+}  // namespace assent::support

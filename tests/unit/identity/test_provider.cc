@@ -11,9 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
+using support::LocalProvider;
+using support::SigningKey;
 using ::testing::HasSubstr;
-using testing::LocalProvider;
-using testing::SigningKey;
 
 class Providers : public ::testing::Test {
 protected:

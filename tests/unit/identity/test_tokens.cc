@@ -10,13 +10,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using testing::base64url;
-using testing::compact;
+using support::base64url;
+using support::compact;
+using support::hmac_token;
+using support::LocalProvider;
+using support::SigningKey;
 using ::testing::HasSubstr;
-using testing::hmac_token;
-using testing::LocalProvider;
 using ::testing::Not;
-using testing::SigningKey;
 
 class Tokens : public ::testing::TestWithParam<const char*> {
 protected:

@@ -69,7 +69,7 @@ policy::Webhook hook_settings() {
     return settings;
 }
 
-Notice notice_of(const std::string& id, const std::string& event = "opened") {
+Notice small_notice(const std::string& id, const std::string& event = "opened") {
     return {id, {{"event", event}, {"hold", {{"id", "h-7k2mq4"}, {"agent", "nightly"}}}}, ""};
 }
 
@@ -90,7 +90,7 @@ struct Delivery : ::testing::Test {
 TEST_F(Delivery, IsSignedAndTriedAgainWithTheSameIdUntilItIsTaken) {
     LittleServer server({503, 429});
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), server.url(), "key"));
-    deliverer->put(notice_of("id-1"));
+    deliverer->put(small_notice("id-1"));
     ASSERT_TRUE(wait_for([&] { return deliverer->state().delivered == 1; }));
     const auto requests = server.requests();
     ASSERT_EQ(requests.size(), 3U);
@@ -111,8 +111,8 @@ TEST_F(Delivery, IsSignedAndTriedAgainWithTheSameIdUntilItIsTaken) {
 TEST_F(Delivery, WhatIsRefusedForGoodIsGivenUpAndTheNextOneGoes) {
     LittleServer server({404});
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), server.url(), ""));
-    deliverer->put(notice_of("id-1"));
-    deliverer->put(notice_of("id-2"));
+    deliverer->put(small_notice("id-1"));
+    deliverer->put(small_notice("id-2"));
     ASSERT_TRUE(wait_for([&] { return deliverer->state().delivered == 1; }));
     EXPECT_EQ(deliverer->state().dropped, 1U);
     const auto requests = server.requests();
@@ -124,14 +124,14 @@ TEST_F(Delivery, WhatIsRefusedForGoodIsGivenUpAndTheNextOneGoes) {
 TEST_F(Delivery, ARedirectIsNotFollowed) {
     LittleServer server({302});
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), server.url(), ""));
-    deliverer->put(notice_of("id-1"));
+    deliverer->put(small_notice("id-1"));
     ASSERT_TRUE(wait_for([&] { return deliverer->state().dropped == 1; }));
     EXPECT_EQ(server.requests().size(), 1U);
 }
 
 TEST_F(Delivery, WhatNobodyTakesIsGivenUpAfterSomeTries) {
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), "http://127.0.0.1:1/hook", ""));
-    deliverer->put(notice_of("id-1"));
+    deliverer->put(small_notice("id-1"));
     ASSERT_TRUE(wait_for([&] { return deliverer->state().dropped == 1; }, 20s));
     const std::scoped_lock lock(mutex);
     EXPECT_EQ(states.size(), limits::notice_attempts);
@@ -140,7 +140,7 @@ TEST_F(Delivery, WhatNobodyTakesIsGivenUpAfterSomeTries) {
 TEST_F(Delivery, AFullQueueDropsAndNeverWaits) {
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), "http://127.0.0.1:1/hook", ""));
     const auto begin = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i < limits::notice_queue + 100; ++i) deliverer->put(notice_of("id"));
+    for (std::size_t i = 0; i < limits::notice_queue + 100; ++i) deliverer->put(small_notice("id"));
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
     EXPECT_GE(deliverer->state().dropped, 90U);
 }
@@ -148,8 +148,8 @@ TEST_F(Delivery, AFullQueueDropsAndNeverWaits) {
 TEST_F(Delivery, EventsThatAChannelDoesNotNameAreLeftOut) {
     LittleServer server({});
     const auto deliverer = deliverer_to(make_webhook(hook_settings(), server.url(), ""));
-    deliverer->put(notice_of("id-1", "ended"));
-    deliverer->put(notice_of("id-2"));
+    deliverer->put(small_notice("id-1", "ended"));
+    deliverer->put(small_notice("id-2"));
     ASSERT_TRUE(wait_for([&] { return deliverer->state().delivered == 1; }));
     EXPECT_EQ(server.requests().size(), 1U);
 }
@@ -177,7 +177,7 @@ struct Exec : Delivery {
 TEST_F(Exec, AProgramGetsArgumentsAndOneObject) {
     const auto channel = make_exec(program("{ echo \"$# $1 $2\"; cat; env; } > " + (folder / "said").string()));
     ::setenv("SECRET_OF_THE_NOTIFIER", "x", 1);
-    const auto delivered = channel->deliver(notice_of("id-1"));
+    const auto delivered = channel->deliver(small_notice("id-1"));
     ASSERT_TRUE(delivered.has_value()) << delivered.error().message;
     EXPECT_EQ(said().substr(0, 18), "2 opened h-7k2mq4\n");
     const auto line = said().substr(18, said().find('\n', 18) - 18);
@@ -186,26 +186,26 @@ TEST_F(Exec, AProgramGetsArgumentsAndOneObject) {
 }
 
 TEST_F(Exec, NoShellLooksAtWhatAnAgentWrote) {
-    Notice notice = notice_of("id-1");
+    Notice notice = small_notice("id-1");
     notice.about["hold"]["id"] = "$(touch " + (folder / "evil").string() + ")";
     const auto channel = make_exec(program("printf '%s' \"$2\" > " + (folder / "said").string()));
     ASSERT_TRUE(channel->deliver(notice).has_value());
-    EXPECT_EQ(said(), notice.about["hold"]["id"]);
+    EXPECT_EQ(said(), notice.about["hold"]["id"].get<std::string>());
     EXPECT_FALSE(std::filesystem::exists(folder / "evil"));
 }
 
 TEST_F(Exec, AProgramThatFailsOrIsNotThereIsSaidSo) {
-    const auto failed = make_exec(program("exit 3"))->deliver(notice_of("id-1"));
+    const auto failed = make_exec(program("exit 3"))->deliver(small_notice("id-1"));
     ASSERT_FALSE(failed.has_value());
     EXPECT_EQ(failed.error().message, "it ended with 3");
-    const auto missing = make_exec(folder / "nothing")->deliver(notice_of("id-1"));
+    const auto missing = make_exec(folder / "nothing")->deliver(small_notice("id-1"));
     ASSERT_FALSE(missing.has_value());
     EXPECT_EQ(missing.error().code, Errc::invalid);
 }
 
 TEST_F(Exec, WhatAProgramLeavesBehindEndsWithIt) {
     const auto begin = std::chrono::steady_clock::now();
-    ASSERT_TRUE(make_exec(program("sleep 60 &\nexit 0"))->deliver(notice_of("id-1")).has_value());
+    ASSERT_TRUE(make_exec(program("sleep 60 &\nexit 0"))->deliver(small_notice("id-1")).has_value());
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-Notice notice_of(const std::string& agent, const std::string& text) {
+Notice opened_notice(const std::string& agent, const std::string& text) {
     return {"0123456789abcdef",
             {{"event", "opened"},
              {"time", "2026-11-23T06:00:00.000000Z"},
@@ -29,7 +29,7 @@ Notice notice_of(const std::string& agent, const std::string& text) {
 }
 
 TEST(Notice, SaysWhoWhereAndByWhichRuleAndShowsTheCommandOnlyWhenItIsWanted) {
-    const auto notice = notice_of("nightly", "UPDATE orders SET status = 'secret'");
+    const auto notice = opened_notice("nightly", "UPDATE orders SET status = 'secret'");
     using Form = policy::Webhook::Form;
     for (const Form form : {Form::json, Form::slack, Form::teams}) {
         const auto without = webhook_body(notice, form, false);
@@ -45,7 +45,7 @@ TEST(Notice, SaysWhoWhereAndByWhichRuleAndShowsTheCommandOnlyWhenItIsWanted) {
 
 TEST(Notice, InSlackNothingOfAnAgentIsALinkAMentionOrFormatting) {
     const auto body =
-        json::parse(webhook_body(notice_of("<!channel>", "</b> ``` <!here> *x*"), policy::Webhook::Form::slack, true));
+        json::parse(webhook_body(opened_notice("<!channel>", "</b> ``` <!here> *x*"), policy::Webhook::Form::slack, true));
     std::string formatted;
     const auto collect = [&](const auto& self, const json& node) -> void {
         if (node.is_object() && node.value("type", json()) == "mrkdwn") formatted += node["text"].get<std::string>() + "\n";
@@ -66,7 +66,7 @@ TEST(Notice, InSlackNothingOfAnAgentIsALinkAMentionOrFormatting) {
 TEST(Notice, InTeamsNothingOfAnAgentIsMarkdown) {
     EXPECT_EQ(teams_text("[a](http)*_"), "\\[a\\]\\(http\\)\\*\\_");
     const auto body =
-        webhook_body(notice_of("[x](http://evil.example)", "**bold** <at>all</at>"), policy::Webhook::Form::teams, true);
+        webhook_body(opened_notice("[x](http://evil.example)", "**bold** <at>all</at>"), policy::Webhook::Form::teams, true);
     EXPECT_EQ(body.find("](http"), std::string::npos) << body;
     EXPECT_EQ(body.find("<at>"), std::string::npos) << body;
     EXPECT_EQ(json::parse(body)["attachments"][0]["content"]["actions"][0]["url"], "https://assent.example/holds/h-7k2mq4");
@@ -77,7 +77,7 @@ TEST(Notice, NoAgentWritesAHeaderOfAMail) {
     mail.from = "assent@example.com";
     mail.to = {"dba@example.com", "oncall@example.com"};
     mail.shows_text = true;
-    const auto message = mail_message(notice_of("x\r\nBcc: evil@example.com", "a\r\n.\r\nQUIT"), mail, "host",
+    const auto message = mail_message(opened_notice("x\r\nBcc: evil@example.com", "a\r\n.\r\nQUIT"), mail, "host",
                                       "Mon, 23 Nov 2026 06:00:00 +0000");
     const auto headers = message.substr(0, message.find("\r\n\r\n"));
     EXPECT_EQ(headers.find("\r\nBcc"), std::string::npos) << headers;
@@ -91,7 +91,7 @@ TEST(Notice, OtherLettersGoIntoSubjectsEncoded) {
     policy::MailNotices mail;
     mail.from = "a@example.com";
     mail.to = {"b@example.com"};
-    const auto message = mail_message(notice_of("naña-ночь-naña-ночь", ""), mail, "host", "date");
+    const auto message = mail_message(opened_notice("naña-ночь-naña-ночь", ""), mail, "host", "date");
     for (const char c : message.substr(0, message.find("\r\n\r\n"))) EXPECT_LT(static_cast<unsigned char>(c), 0x80U);
     EXPECT_NE(message.find("Subject: =?UTF-8?B?"), std::string::npos);
 }
@@ -106,7 +106,7 @@ TEST(Notice, SignaturesAreOverTimeAndBody) {
 }
 
 TEST(Notice, AChannelGetsTheEventsThatItNames) {
-    const auto notice = notice_of("a", "b");
+    const auto notice = opened_notice("a", "b");
     EXPECT_TRUE(is_wanted(notice, {policy::NoticeEvent::ended, policy::NoticeEvent::opened}));
     EXPECT_FALSE(is_wanted(notice, {policy::NoticeEvent::ended}));
     EXPECT_FALSE(is_wanted({"", {{"event", "unheard of"}}, ""}, {policy::NoticeEvent::opened}));

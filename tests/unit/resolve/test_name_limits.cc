@@ -36,8 +36,8 @@ wire::dns::Query query_for(std::string_view name, std::uint16_t type = 1) {
 
 struct NameLimitsTest : ::testing::Test {
     // Why it is refused, "" when it is not.
-    std::string refusal(std::string_view name, std::uint16_t type = 1, const std::string& agent = "a") {
-        const auto refused = judged.judge(agent, query_for(name, type), now);
+    std::string refusal(std::string_view name, std::uint16_t type = 1, const std::string& asking = "a") {
+        const auto refused = judged.judge(asking, query_for(name, type), now);
         return refused ? refused->text : "";
     }
     NameLimits judged{settings()};

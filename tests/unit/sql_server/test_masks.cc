@@ -14,7 +14,7 @@
 namespace assent::sql::test {
 namespace {
 
-std::string shop_sql(const std::string& ssn, const std::string& card, int first_score) {
+std::string one_customer_sql(const std::string& ssn, const std::string& card, int first_score) {
     std::string sql = R"(
 CREATE SCHEMA util;
 CREATE TABLE customers (id int PRIMARY KEY, name text, ssn text, card text, city text, score int, extra jsonb);
@@ -84,8 +84,8 @@ protected:
         for (const char* name : {"shop_a", "shop_b"}) ASSERT_EQ(maker.run(std::string("CREATE DATABASE ") + name).error, "");
         a_ = std::make_unique<Connection>(*server_, "shop_a");
         b_ = std::make_unique<Connection>(*server_, "shop_b");
-        ASSERT_EQ(a_->run(shop_sql("773190", "4111222233", 100)).error, "");
-        ASSERT_EQ(b_->run(shop_sql("zqwkvx", "9876zz5432", -70)).error, "");
+        ASSERT_EQ(a_->run(one_customer_sql("773190", "4111222233", 100)).error, "");
+        ASSERT_EQ(b_->run(one_customer_sql("zqwkvx", "9876zz5432", -70)).error, "");
     }
     static void TearDownTestSuite() {
         a_.reset();
