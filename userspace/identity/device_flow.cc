@@ -7,6 +7,8 @@
 
 #include "base/limits.h"
 #include "base/shown_text.h"
+#include "identity/http.h"
+#include "identity/strict_json.h"
 
 namespace assent::identity {
 namespace {
@@ -14,13 +16,7 @@ namespace {
 using nlohmann::json;
 using std::chrono::seconds;
 
-constexpr int status_ok = 200;
 constexpr std::string_view device_grant = "urn:ietf:params:oauth:grant-type:device_code";
-
-std::string text_of(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 seconds seconds_of(const json& object, const char* name, seconds otherwise) {
     const auto found = object.find(name);
@@ -30,15 +26,15 @@ seconds seconds_of(const json& object, const char* name, seconds otherwise) {
 
 // "access_denied: the person said no", of an answer that is an error.
 std::unexpected<Error> refused(const Provider& provider, const json& body) {
-    const std::string error = text_of(body, "error");
-    const std::string description = text_of(body, "error_description");
+    const std::string error = text_or_empty(body, "error");
+    const std::string description = text_or_empty(body, "error_description");
     return fail(Errc::denied, fmt::format("{} answered: {}{}{}", shown_text(provider.issuer()),
                                           shown_text(error.empty() ? "an error without a name" : error.substr(0, 100)),
                                           description.empty() ? "" : ": ", shown_text(description.substr(0, 300))));
 }
 
 Result<Tokens> tokens_of(const json& body) {
-    Tokens out{text_of(body, "access_token"), text_of(body, "id_token"), text_of(body, "refresh_token")};
+    Tokens out{text_or_empty(body, "access_token"), text_or_empty(body, "id_token"), text_or_empty(body, "refresh_token")};
     if (out.access_token.size() > limits::token_size || out.id_token.size() > limits::token_size ||
         out.refresh_token.size() > limits::token_size)
         return fail(Errc::limit, "the provider gave a token that is too large");
@@ -60,10 +56,10 @@ Result<DeviceLogin> begin_device_login(Provider& provider, const ClientLogin& cl
     if (!answer) return std::unexpected(answer.error());
     if (answer->status != status_ok) return refused(provider, answer->body);
     DeviceLogin out;
-    out.verification_uri = text_of(answer->body, "verification_uri");
-    out.verification_uri_complete = text_of(answer->body, "verification_uri_complete");
-    out.user_code = text_of(answer->body, "user_code");
-    out.device_code = text_of(answer->body, "device_code");
+    out.verification_uri = text_or_empty(answer->body, "verification_uri");
+    out.verification_uri_complete = text_or_empty(answer->body, "verification_uri_complete");
+    out.user_code = text_or_empty(answer->body, "user_code");
+    out.device_code = text_or_empty(answer->body, "device_code");
     out.expires_in = seconds_of(answer->body, "expires_in", limits::device_login);
     out.interval = seconds_of(answer->body, "interval", out.interval);
     if (out.verification_uri.empty() || out.user_code.empty() || out.device_code.empty())
@@ -82,7 +78,7 @@ Result<std::optional<Tokens>> poll_device_login(Provider& provider, const Client
         if (!tokens) return std::unexpected(std::move(tokens.error()));
         return std::optional(std::move(*tokens));
     }
-    const std::string error = text_of(answer->body, "error");
+    const std::string error = text_or_empty(answer->body, "error");
     if (error == "slow_down") login.interval += seconds(5);  // RFC 8628, section 3.5
     if (error == "slow_down" || error == "authorization_pending") return std::optional<Tokens>();
     return refused(provider, answer->body);

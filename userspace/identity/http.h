@@ -16,6 +16,8 @@ struct HttpAnswer {
     std::string cache_control;
 };
 
+inline constexpr int status_ok = 200;
+
 struct HttpForm {
     std::string body;           // application/x-www-form-urlencoded
     std::string authorization;  // the header's value; empty: none

@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 constexpr std::size_t shown_name = 32;
 
-std::string shown(std::string_view name) { return shown_text(name.substr(0, shown_name)); }
+std::string shown_short(std::string_view name) { return shown_text(name.substr(0, shown_name)); }
 
 Result<json> part(std::string_view text, std::string_view what) {
     const auto bytes = from_base64url(text);
@@ -47,9 +47,9 @@ Result<> read_header(const json& header, Jws& out) {
     if (algorithm == nullptr) return fail(Errc::malformed, "the token's header names no algorithm");
     const auto known = algorithm_named(*algorithm);
     if (!known)
-        return fail(
-            Errc::malformed,
-            fmt::format("the token's algorithm '{}' is not one of RS256, PS256, ES256, ES384 and EdDSA", shown(*algorithm)));
+        return fail(Errc::malformed,
+                    fmt::format("the token's algorithm '{}' is not one of RS256, PS256, ES256, ES384 and EdDSA",
+                                shown_short(*algorithm)));
     out.algorithm = *known;
     if (header.contains("kid")) {
         const std::string* key_id = text("kid");
@@ -62,7 +62,7 @@ Result<> read_header(const json& header, Jws& out) {
     if (type == nullptr) return fail(Errc::malformed, "the token's header has a 'typ' that is not a text");
     out.type = type_of(*type);
     if (out.type != "jwt" && out.type != "at+jwt")
-        return fail(Errc::malformed, fmt::format("the token's type is '{}', not JWT or at+jwt", shown(*type)));
+        return fail(Errc::malformed, fmt::format("the token's type is '{}', not JWT or at+jwt", shown_short(*type)));
     return {};
 }
 

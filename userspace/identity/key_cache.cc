@@ -14,18 +14,12 @@ namespace assent::identity {
 namespace {
 
 using nlohmann::json;
-constexpr int status_ok = 200;
 
 Result<HttpAnswer> get_ok(const Url& url, const std::filesystem::path& ca) {
     auto answer = http_get(url, ca);
     if (answer && answer->status != status_ok)
         return fail(Errc::unavailable, fmt::format("{}{} answered with status {}", url.origin(), url.path, answer->status));
     return answer;
-}
-
-std::string text_of(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -134,7 +128,7 @@ Result<Metadata> KeyCache::fetch_metadata() const {
     if (!found || !found->is_object())
         return fail(Errc::unavailable, "its discovery document is " + (found ? "not an object" : found.error().message));
     Metadata out;
-    out.issuer = text_of(*found, "issuer");
+    out.issuer = text_or_empty(*found, "issuer");
     if (out.issuer != options_.issuer)
         return fail(Errc::unavailable, fmt::format("its discovery document is of the issuer '{}'", shown_text(out.issuer)));
     for (const auto& [name, field] : {std::pair("jwks_uri", &out.jwks_uri),
@@ -142,7 +136,7 @@ Result<Metadata> KeyCache::fetch_metadata() const {
                                       {"token_endpoint", &out.token_endpoint},
                                       {"device_authorization_endpoint", &out.device_authorization_endpoint},
                                       {"end_session_endpoint", &out.end_session_endpoint}}) {
-        *field = text_of(*found, name);
+        *field = text_or_empty(*found, name);
         if (field->empty()) continue;
         if (const auto checked = endpoint(*field); !checked) return std::unexpected(checked.error());
     }

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 
 #include "base/limits.h"
 #include "identity/encoding.h"
+#include "identity/openssl.h"
 #include "identity/strict_json.h"
 
 namespace assent::identity {
@@ -18,30 +17,15 @@ namespace {
 
 using nlohmann::json;
 
-struct Free {
-    void operator()(BIGNUM* number) const noexcept { BN_free(number); }
-    void operator()(OSSL_PARAM_BLD* builder) const noexcept { OSSL_PARAM_BLD_free(builder); }
-    void operator()(OSSL_PARAM* parameters) const noexcept { OSSL_PARAM_free(parameters); }
-    void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Free>;
 using KeyPointer = std::shared_ptr<evp_pkey_st>;
 
 constexpr int exponent_bits_most = 64;
-
-const unsigned char* data_of(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
 // A member of base64url; empty when it is missing or wrong.
 std::string bytes_of(const json& jwk, const char* name) {
     const auto found = jwk.find(name);
     if (found == jwk.end() || !found->is_string()) return {};
     return from_base64url(found->get_ref<const std::string&>()).value_or(std::string());
-}
-
-std::string text_of(const json& jwk, const char* name) {
-    const auto found = jwk.find(name);
-    return found != jwk.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 KeyPointer make_key(const char* type, OSSL_PARAM_BLD* builder) {
@@ -92,7 +76,7 @@ KeyPointer ed25519_key(const json& jwk) {
 
 bool is_for_signatures(const json& jwk) {
     if (jwk.contains("d") || jwk.contains("k")) return false;  // a key that is not public any more
-    if (jwk.contains("use") && text_of(jwk, "use") != "sig") return false;
+    if (jwk.contains("use") && text_or_empty(jwk, "use") != "sig") return false;
     const auto operations = jwk.find("key_ops");
     if (operations == jwk.end()) return true;
     return operations->is_array() && std::ranges::find(*operations, json("verify")) != operations->end();
@@ -101,10 +85,10 @@ bool is_for_signatures(const json& jwk) {
 std::optional<Key> read_key(const json& jwk) {
     if (!jwk.is_object() || !is_for_signatures(jwk)) return std::nullopt;
     Key out;
-    out.id = text_of(jwk, "kid");
+    out.id = text_or_empty(jwk, "kid");
     if (out.id.size() > limits::token_name) return std::nullopt;
-    const std::string kind = text_of(jwk, "kty");
-    const std::string curve = text_of(jwk, "crv");
+    const std::string kind = text_or_empty(jwk, "kty");
+    const std::string curve = text_or_empty(jwk, "crv");
     if (kind == "RSA") {
         out.type = Key::Type::rsa;
         out.key = rsa_key(jwk);
@@ -120,7 +104,7 @@ std::optional<Key> read_key(const json& jwk) {
     }
     if (!out.key) return std::nullopt;
     if (jwk.contains("alg")) {
-        out.only = algorithm_named(text_of(jwk, "alg"));
+        out.only = algorithm_named(text_or_empty(jwk, "alg"));
         if (!out.only || !out.fits(*out.only)) return std::nullopt;
     }
     return out;

@@ -7,19 +7,10 @@
 #include <openssl/rsa.h>
 
 #include "identity/keys.h"
+#include "identity/openssl.h"
 
 namespace assent::identity {
 namespace {
-
-struct Free {
-    void operator()(BIGNUM* number) const noexcept { BN_free(number); }
-    void operator()(ECDSA_SIG* signature) const noexcept { ECDSA_SIG_free(signature); }
-    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Free>;
-
-const unsigned char* data_of(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
 // What OpenSSL wants of two numbers of `size` bytes each (RFC 7518, section 3.4). Empty: they are none.
 std::string to_der(std::string_view signature, std::size_t size) {

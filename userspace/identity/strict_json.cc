@@ -32,4 +32,9 @@ Result<json> parse_strictly(std::string_view text) {
     }
 }
 
+std::string text_or_empty(const json& object, const char* name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 }  // namespace assent::identity

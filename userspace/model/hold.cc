@@ -6,8 +6,8 @@
 namespace assent::model {
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"waiting", "approved",  "used",   "denied",
-                                                   "expired", "cancelled", "revoked"};
+constexpr std::array<std::string_view, 7> state_names = {"waiting", "approved",  "used",   "denied",
+                                                         "expired", "cancelled", "revoked"};
 
 // The same people, and no fewer of them.
 bool covers_stage(const HoldStage& given, const HoldStage& wanted) {
@@ -30,11 +30,11 @@ bool covers_one(const HoldApproval& given, const HoldApproval& wanted) {
 
 }  // namespace
 
-std::string_view name_of(HoldState state) noexcept { return names.at(static_cast<std::size_t>(state)); }
+std::string_view name_of(HoldState state) noexcept { return state_names.at(static_cast<std::size_t>(state)); }
 
 std::optional<HoldState> hold_state_named(std::string_view name) noexcept {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (names.at(i) == name) return static_cast<HoldState>(i);
+    for (std::size_t i = 0; i < state_names.size(); ++i) {
+        if (state_names.at(i) == name) return static_cast<HoldState>(i);
     }
     return std::nullopt;
 }

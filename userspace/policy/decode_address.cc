@@ -39,7 +39,7 @@ std::string lower(std::string_view text) {
     return out;
 }
 
-constexpr std::string_view unix_prefix = "unix:";
+constexpr std::string_view unix_address_prefix = "unix:";
 constexpr std::size_t unix_name_size = 107;  // the kernel's limit, less the zero byte that most programs write
 
 std::optional<TargetAddress> read_unix_address(std::string_view name, const YamlNode& node, Reporter& report) {
@@ -68,8 +68,8 @@ std::optional<TargetAddress> read_address(const YamlNode& node, Reporter& report
         return std::nullopt;
     };
     const std::string shown = shown_text(*text);
-    if (text->starts_with(unix_prefix))
-        return read_unix_address(std::string_view(*text).substr(unix_prefix.size()), node, report);
+    if (text->starts_with(unix_address_prefix))
+        return read_unix_address(std::string_view(*text).substr(unix_address_prefix.size()), node, report);
     const auto colon = text->rfind(':');
     const auto port = colon == std::string::npos ? std::nullopt : number(std::string_view(*text).substr(colon + 1), 65535);
     if (!port || *port == 0)

@@ -9,6 +9,8 @@
 
 namespace assent::sql {
 
+[[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
 enum class TokenKind : std::uint8_t { word, quoted, number, sign };
 
 struct Token {

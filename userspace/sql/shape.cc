@@ -16,7 +16,6 @@ constexpr char integer_mark = '\x01';
 constexpr char string_mark = '\x02';
 constexpr std::size_t integer_digits = 9;  // that many always make an int4
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // What would make one token of a number or a quote and its neighbour.
 bool joins(char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c == '.' || c == '&' ||

@@ -1,6 +1,5 @@
 #include "tls/authority.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,12 +18,6 @@ namespace assent::tls {
 namespace {
 
 constexpr long authority_valid_s = 10L * 365 * 24 * 3600;
-
-bool is_ip_address(const std::string& name) {
-    std::array<unsigned char, 16> address{};
-    return ::inet_pton(AF_INET, name.c_str(), address.data()) == 1 ||
-           ::inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
-}
 
 bool add_extension(X509* certificate, X509* issuer, int kind, const std::string& value) {
     X509V3_CTX context;
@@ -69,8 +62,6 @@ Result<> write_file(const std::filesystem::path& file, BIO* content, mode_t mode
     if (::rename(fresh.c_str(), file.c_str()) != 0) return fail_errno("renaming " + fresh.string(), errno);
     return {};
 }
-
-BioPointer open_file(const std::filesystem::path& file) { return BioPointer(BIO_new_file(file.c_str(), "r")); }
 
 }  // namespace
 

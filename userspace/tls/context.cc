@@ -1,9 +1,6 @@
 #include "tls/context.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <map>
 #include <mutex>
 #include <string_view>
@@ -41,12 +38,6 @@ ContextPointer make_context(const SSL_METHOD* method) {
     SSL_CTX_set_mode(context.get(),
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return context;
-}
-
-bool is_ip_address(const std::string& name) {
-    std::array<unsigned char, 16> address{};
-    return ::inet_pton(AF_INET, name.c_str(), address.data()) == 1 ||
-           ::inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
 }
 
 struct CachedContext {

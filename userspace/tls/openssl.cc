@@ -1,5 +1,9 @@
 #include "tls/openssl.h"
 
+#include <arpa/inet.h>
+
+#include <array>
+
 #include <openssl/err.h>
 
 namespace assent::tls {
@@ -13,6 +17,14 @@ std::unexpected<Error> fail_openssl(Errc code, std::string what) {
         what += reason != nullptr ? reason : "unknown reason";
     }
     return fail(code, std::move(what));
+}
+
+BioPointer open_file(const std::filesystem::path& file) { return BioPointer(BIO_new_file(file.c_str(), "r")); }
+
+bool is_ip_address(const std::string& name) {
+    std::array<unsigned char, 16> address{};
+    return ::inet_pton(AF_INET, name.c_str(), address.data()) == 1 ||
+           ::inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
 }
 
 }  // namespace assent::tls

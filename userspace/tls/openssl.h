@@ -1,6 +1,7 @@
-// Owners of OpenSSL's objects, and what its error queue says.
+// Owners of OpenSSL's objects, what its error queue says, and small things that all of this folder needs.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -30,5 +31,11 @@ using ExtensionPointer = std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_fre
 
 // "what: the first reason in the thread's error queue", which it empties.
 [[nodiscard]] std::unexpected<Error> fail_openssl(Errc code, std::string what);
+
+// To be read; null when it cannot be.
+[[nodiscard]] BioPointer open_file(const std::filesystem::path& file);
+
+// Of a name that certificates are for: 4 or 6, as text.
+[[nodiscard]] bool is_ip_address(const std::string& name);
 
 }  // namespace assent::tls

@@ -16,8 +16,6 @@ namespace {
 
 constexpr long leaf_lifetime_s = 397L * 24 * 3600;  // browsers take no longer one
 
-BioPointer open_file(const std::filesystem::path& file) { return BioPointer(BIO_new_file(file.c_str(), "r")); }
-
 // A folder that is gone when it is not needed any more.
 class TemporaryFolder {
 public:

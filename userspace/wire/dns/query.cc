@@ -16,7 +16,9 @@ constexpr std::uint16_t dnssec_bit = 0x8000;  // of the OPT record's TTL field, 
 constexpr std::uint16_t option_extended_error = 15;
 constexpr std::size_t extended_error_text = 200;
 
-std::unexpected<Error> malformed(std::string_view what) { return fail(Errc::malformed, fmt::format("DNS query: {}", what)); }
+std::unexpected<Error> malformed_query(std::string_view what) {
+    return fail(Errc::malformed, fmt::format("DNS query: {}", what));
+}
 
 class Writer {
 public:
@@ -41,18 +43,18 @@ Result<> read_question(Reader& reader, Bytes message, Query& out) {
     auto& cursor = reader.cursor();
     const std::size_t begin = reader.place();
     for (std::uint8_t length = cursor.u8(); length != 0; length = cursor.u8()) {
-        if ((length & pointer_bits) != 0) return malformed("its question is compressed");
+        if ((length & pointer_bits) != 0) return malformed_query("its question is compressed");
         std::string label(as_text(cursor.bytes(length)));
         if (!cursor.ok()) break;
         append_label(out.name, label);
         std::ranges::transform(label, label.begin(), to_lower);
         out.labels.push_back(std::move(label));
-        if (reader.place() - begin >= name_size) return malformed("its name is too long");
+        if (reader.place() - begin >= name_size) return malformed_query("its name is too long");
     }
-    if (!cursor.ok()) return malformed("its question is broken");
+    if (!cursor.ok()) return malformed_query("its question is broken");
     out.type = cursor.u16();
     out.record_class = cursor.u16();
-    if (!cursor.ok()) return malformed("its question is cut off");
+    if (!cursor.ok()) return malformed_query("its question is cut off");
     const Bytes question = message.subspan(begin, reader.place() - begin);
     out.question.assign(question.begin(), question.end());
     return {};
@@ -68,7 +70,8 @@ Result<> read_edns(Reader& reader, Query& out) {
     out.edns.wants_dnssec = (cursor.u16() & dnssec_bit) != 0;
     const auto size = cursor.u16();
     cursor.bytes(size);
-    if (!cursor.ok() || owner != 0 || type != model::dns_type::opt) return malformed("its additional record is not EDNS");
+    if (!cursor.ok() || owner != 0 || type != model::dns_type::opt)
+        return malformed_query("its additional record is not EDNS");
     out.edns.is_present = true;
     return {};
 }
@@ -118,20 +121,20 @@ Result<Query> parse_query(Bytes message) {
     const auto answers = cursor.u16();
     const auto authorities = cursor.u16();
     const auto additional = cursor.u16();
-    if (!cursor.ok()) return malformed("it is shorter than its header");
-    if ((flags & flag::answer) != 0) return malformed("it is an answer");
+    if (!cursor.ok()) return malformed_query("it is shorter than its header");
+    if ((flags & flag::answer) != 0) return malformed_query("it is an answer");
     if ((flags & flag::opcode) != 0) return fail(Errc::unsupported, "DNS query: it is not a plain query");
     // Notifications and updates aside, queries carry nothing but the question and EDNS; a signed one (TSIG) cannot be passed
     // on.
     if (questions != 1 || answers != 0 || authorities != 0 || additional > 1)
-        return malformed("it has other parts than one question");
+        return malformed_query("it has other parts than one question");
     out.is_recursion_desired = (flags & flag::recursion_desired) != 0;
     out.is_authentic_wanted = (flags & flag::authentic) != 0;
     out.is_checking_disabled = (flags & flag::checking_disabled) != 0;
     if (auto read = read_question(reader, message, out); !read) return std::unexpected(read.error());
     if (additional == 1)
         if (auto read = read_edns(reader, out); !read) return std::unexpected(read.error());
-    if (!cursor.at_end()) return malformed("there is something behind it");
+    if (!cursor.at_end()) return malformed_query("there is something behind it");
     return out;
 }
 

@@ -189,7 +189,7 @@ struct Type {
 };
 
 // Oids of pg_type that never change.
-constexpr std::array types = {
+constexpr std::array readable_types = {
     Type{16, 1000, "bool", boolean, false},
     Type{17, 1001, "bytea", bytea, true},
     Type{19, 1003, "name", text, true},
@@ -216,13 +216,15 @@ constexpr std::array types = {
 };
 
 const Type* find(std::uint32_t oid) {
-    const auto found = std::find_if(types.begin(), types.end(), [&](const Type& one) { return one.oid == oid; });
-    return found == types.end() ? nullptr : &*found;
+    const auto found =
+        std::find_if(readable_types.begin(), readable_types.end(), [&](const Type& one) { return one.oid == oid; });
+    return found == readable_types.end() ? nullptr : &*found;
 }
 
 const Type* element_of(std::uint32_t array) {
-    const auto found = std::find_if(types.begin(), types.end(), [&](const Type& one) { return one.array_oid == array; });
-    return found == types.end() ? nullptr : &*found;
+    const auto found =
+        std::find_if(readable_types.begin(), readable_types.end(), [&](const Type& one) { return one.array_oid == array; });
+    return found == readable_types.end() ? nullptr : &*found;
 }
 
 Text decoded(const Type& type, Bytes value) {
