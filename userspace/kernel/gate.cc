@@ -21,7 +21,7 @@
 namespace assent::kernel {
 namespace {
 
-constexpr std::string_view program_prefix = "assent_gate_";
+constexpr std::string_view gate_program_prefix = "assent_gate_";
 struct UnixProgram {
     const char* name;
     int attach_type;
@@ -122,7 +122,7 @@ Gate Gate::open(const Programs& programs, bool is_wanted) {
     bpf_object__for_each_program(program, out.skeleton_->obj) {
         if (!bpf_program__autoload(program)) continue;
         const std::string_view name = bpf_program__name(program);
-        out.loaded_.push_back({std::string(name.substr(program_prefix.size())), bpf_program__fd(program),
+        out.loaded_.push_back({std::string(name.substr(gate_program_prefix.size())), bpf_program__fd(program),
                                static_cast<int>(bpf_program__expected_attach_type(program))});
     }
     return out;
