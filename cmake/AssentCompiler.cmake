@@ -18,9 +18,9 @@ endif()
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(ASSENT_SANITIZE "" CACHE STRING "Sanitizers of the build: address,undefined or thread")
 option(ASSENT_FUZZ "Build the fuzzers as well (clang, with ASSENT_SANITIZE)" OFF)
-# For whoever builds once: what these files share, they spend most of their time on. Not for changing one of them again and again, nor
-# for tools that look at a file at a time.
-option(ASSENT_TOGETHER "Compile the verbs of the command line and the tests several files at a time" OFF)
+# For whoever builds once: files spend most of their time on what they share. Not for changing one of them again and again, nor for tools
+# that look at a file at a time; and one that does not include what it uses is found without it only.
+option(ASSENT_TOGETHER "Compile several files at a time" OFF)
 
 add_library(assent_options INTERFACE)
 target_compile_options(assent_options INTERFACE
@@ -49,9 +49,7 @@ function(assent_library name)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
     add_library(assent_${name} STATIC ${sources})
     set_target_properties(assent_${name} PROPERTIES LINKER_LANGUAGE CXX)
-    if(ASSENT_SANITIZE) # elsewhere a file at a time, which tells when one does not include what it uses
-        assent_together(assent_${name})
-    endif()
+    assent_together(assent_${name})
     target_link_libraries(assent_${name} PUBLIC ${ARG_PUBLIC} PRIVATE assent_options ${ARG_PRIVATE})
     target_include_directories(assent_${name} PUBLIC ${CMAKE_SOURCE_DIR}/userspace)
 endfunction()
@@ -67,5 +65,5 @@ function(assent_test name)
     target_compile_definitions(${name} PRIVATE ASSENT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ASSENT_BINARY_DIR="${CMAKE_BINARY_DIR}")
     assent_together(${name})
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
 endfunction()

@@ -29,11 +29,12 @@ EVIL = "UPDATE orders SET status = '<img src=x onerror=alert(1)><script>alert(2)
 class InABrowser(harness.EndToEnd):
     policy = POLICY
     decide = {"users": ["root", "ana@example.com"], "groups": ["dba"]}
+    id_ttl = 600  # seconds that an ID token is good for
 
     @classmethod
     def setUpClass(cls):
         cls.port = throwaway.free_port()
-        cls.provider = Provider(PEOPLE, redirects=[f"https://localhost:{cls.port}/sign-in/done"])
+        cls.provider = Provider(PEOPLE, redirects=[f"https://localhost:{cls.port}/sign-in/done"], id_ttl=cls.id_ttl)
         cls.extra_settings = settings(cls.provider, cls.port)
         super().setUpClass()
         cls.console = Console(cls.assent, cls.port)
@@ -166,8 +167,10 @@ class InTheConsole(InABrowser):
 
     def test_a_stranger_of_the_provider_sees_nothing(self):
         self.sign_in("out")
-        text = self.browser.run("await page.getByText('nothing here for you').waitFor(); return page.locator('main').innerText();")
+        text = self.browser.run("await page.getByText('Nothing waits for you').waitFor(); return page.locator('main').innerText();")
         self.assertIn("out@example.com", text)
+        self.assertEqual(self.browser.run("return page.locator('.rail li').allInnerTexts();"), ["Queue"])
+        self.browser.run("await page.goto(given.url + '/sessions'); await page.getByText('nothing here for you').waitFor();", url=self.console.url)
         statuses = self.browser.run("""
             return page.evaluate(() => Promise.all(['sessions', 'search?text=a', 'policy', 'status']
                 .map((each) => fetch('/api/v1/' + each).then((answer) => answer.status))));

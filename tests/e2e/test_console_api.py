@@ -9,6 +9,19 @@ import jsonschema
 from test_console import InABrowser
 
 
+def strict(schema, is_part=False):
+    """The schema with every object closed: a member that it does not describe is a mistake. Parts are closed by their whole."""
+    if isinstance(schema, list):
+        return [strict(each, is_part) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(each, name == "allOf") for name, each in schema.items()}
+    is_object = "$ref" in schema or "allOf" in schema or isinstance(schema.get("properties"), dict)
+    if is_object and not is_part and "additionalProperties" not in schema:
+        closed["unevaluatedProperties"] = False
+    return closed
+
+
 class Api(InABrowser):
     def token(self, name, *scopes, **rest):
         options = [part for scope in scopes for part in ("--scope", scope)]
@@ -18,6 +31,7 @@ class Api(InABrowser):
     def setUpClass(cls):
         super().setUpClass()
         cls.openapi = cls.console.json("/api/v1/openapi.json")[1]
+        cls.components = {"schemas": {name: strict(schema, is_part=True) for name, schema in cls.openapi["components"]["schemas"].items()}}
 
     def validate(self, operation, status, answer):
         """That an answer is as the description says; every object in it is described."""
@@ -25,7 +39,7 @@ class Api(InABrowser):
         if "$ref" in described:
             described = self.openapi["components"]["responses"]["Error"]
         schema = described["content"]["application/json"]["schema"]
-        jsonschema.Draft202012Validator({**schema, "components": self.openapi["components"]}).validate(answer)
+        jsonschema.Draft202012Validator({**strict(schema), "components": self.components}).validate(answer)
 
     def test_every_answer_is_as_it_is_described(self):
         agent, hold = self.hold_one(61)
@@ -36,7 +50,7 @@ class Api(InABrowser):
         for path, methods in self.openapi["paths"].items():
             for method, operation in methods.items():
                 kind = operation["responses"]["200"]["content"]
-                if "application/json" not in kind or operation["operationId"] in ("approve", "deny", "endSession", "revoke"):
+                if "application/json" not in kind or operation["operationId"] in ("approve", "deny", "endSession", "revoke", "review", "suspend", "resume"):
                     continue
                 real = path.replace("{id}", hold if path.startswith("/holds") else session) + ("?text=orders" if path == "/search" else "")
                 body = {"agent": "nightly", "target": "shop-db", "sql": "DROP TABLE orders"} if method == "post" else None
@@ -74,7 +88,7 @@ class Api(InABrowser):
         allowed = {path: self.console.ask(f"/api/v1/{path}", token=token)[0] for path in
                    ("me", "holds", "status", "sessions", "search?text=a", "policy")}
         self.assertEqual(allowed, {"me": 200, "holds": 200, "status": 200, "sessions": 403, "search?text=a": 403, "policy": 403})
-        self.assertEqual(self.console.json("/api/v1/me", token=token)[1]["may"], {"view": True, "decide": False, "end": False})
+        self.assertEqual(self.console.json("/api/v1/me", token=token)[1]["may"], {"view": True, "decide": False, "end": False, "review": False})
         stored = (self.assent.state / "api-tokens.json").read_text()
         self.assertNotIn(token, stored)
         self.assertNotIn(token[7:], stored)

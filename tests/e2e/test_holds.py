@@ -196,6 +196,65 @@ class Holds(harness.EndToEnd):
         self.assertIn("assent", done.stderr)
         self.assertIn("ROLLBACK", done.stdout)
 
+    def test_a_reviewer_sees_since_when_its_transaction_keeps_locks(self):
+        agent = self.start_script("""
+            with connect(autocommit=False) as c:
+                c.execute("SELECT count(*) FROM customers")
+                try:
+                    say(rows=c.execute("UPDATE orders SET status = 'returned' WHERE id = 22").rowcount)
+                except psycopg.Error as e:
+                    say(**error_of(e))
+        """)
+        hold = self.wait_for_hold("id = 22")
+        shown = self.assent.ask("holds", "show", hold["id"])
+        self.assertTrue(shown["is_in_transaction"])
+        self.assertLess(shown["in_transaction_since"], shown["opened"])
+        self.assertIn("SELECT count(*) FROM customers", shown["before"][-1])
+        self.assertIn(f"since {shown['in_transaction_since']}", self.assent.cli("holds", "show", hold["id"]).stdout)
+        self.approve(hold)
+        agent.finish()
+
+    def estimate_of(self, text):
+        return self.assent.ask("holds", "show", self.wait_for_hold(text)["id"])["estimate"]
+
+    def test_a_reviewer_sees_how_many_rows_the_planner_expects(self):
+        for values, statement in ((None, "UPDATE orders SET status = status WHERE status = 'placed' AND id > 0"),
+                                  ((-1, "placed"), "UPDATE orders SET status = status WHERE id > %t AND status = %t"),
+                                  ((-2, "placed"), "UPDATE orders SET status = status WHERE id > %b AND status = %b")):
+            with self.subTest(values=values):
+                agent = self.start_update(0, values=values, statement=statement)
+                hold = self.wait_for_hold("status = status")
+                rows = self.estimate_of("status = status")["rows"]
+                self.assertEqual([(each["operation"], each["relation"]) for each in rows], [("update", "orders")])
+                self.assertTrue(100 < rows[0]["rows"] < 400, "about one in five of a thousand")
+                self.assertIn(f"update orders: about {rows[0]['rows']} rows", self.assent.cli("holds", "show", hold["id"]).stdout)
+                self.approve(hold)
+                agent.finish()
+
+    def test_what_cannot_be_estimated_says_why_and_goes_on(self):
+        lock = subprocess.Popen([throwaway.postgres_bin() / "psql", "-Xq", "-h", self.postgres.folder, "-p", str(self.postgres.port), "-U", "postgres", "shop"],
+                                stdin=subprocess.PIPE, text=True)
+        lock.stdin.write("BEGIN; LOCK TABLE payments;\n")
+        lock.stdin.flush()
+        throwaway.wait_until(lambda: self.postgres.sql("SELECT 1 FROM pg_locks WHERE relation = 'payments'::regclass", "shop"), 10, "the lock")
+        agent = self.start_script("""
+            with connect(autocommit=False) as c:
+                c.execute("SELECT count(*) FROM customers")
+                try:
+                    c.execute("DELETE FROM payments WHERE id = 41")
+                except psycopg.Error as e:
+                    say(**error_of(e))
+                say(status=c.info.transaction_status.name)
+        """)
+        hold = self.wait_for_hold("id = 41")
+        self.assertEqual(self.estimate_of("id = 41"), {"rows": [], "why_not": "the server did not plan it"})
+        self.assertIn("not estimated: the server did not plan it", self.assent.cli("holds", "show", hold["id"]).stdout)
+        lock.communicate("ROLLBACK;\n", timeout=10)
+        self.approve(hold)
+        self.assertEqual(agent.next(), {"status": "INTRANS"})
+        agent.finish()
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM payments WHERE id = 41", "shop"), "0")
+
     def test_hidden_writes_are_held_too(self):
         for statement in ("EXPLAIN ANALYZE DELETE FROM payments WHERE id = 3",
                           "WITH gone AS (DELETE FROM payments WHERE id = 3 RETURNING *) SELECT * FROM gone",

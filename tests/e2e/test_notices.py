@@ -23,6 +23,18 @@ HELD = """
             say(**error_of(e))
 """
 URL = "https://assent.example:7443"
+POLICY = harness.POLICY.replace("operations: [update, delete]", "operations: [update]").replace("rules:", """rules:
+  - {name: deletes-escalate, operations: [delete], objects: [public.payments], verdict: hold, approval: oncall}
+  - {name: emergencies, operations: [delete], objects: [public.orders], verdict: hold, approval: glass}""").replace("approvals:", """approvals:
+  oncall:
+    wait: 20s
+    deadline: 60s
+    stages: [{reviewers: {users: [backup]}, escalate: {after: 2s, to: {users: [root]}}}]
+  glass:
+    wait: 20s
+    deadline: 60s
+    stages: [{reviewers: {users: [root]}}]
+    break_glass: {for: 5m}""")
 
 
 def certificates(folder):
@@ -33,6 +45,8 @@ def certificates(folder):
 
 
 class Notices(harness.EndToEnd):
+    policy = POLICY
+
     @classmethod
     def setUpClass(cls):
         folder = throwaway.folder() / "receivers"
@@ -50,7 +64,7 @@ class Notices(harness.EndToEnd):
             (folder / name).chmod(0o600)
         hooks = [
             {"name": "plain", "url": f"http://127.0.0.1:{cls.web.port}/json", "secret": {"file": str(folder / "key")},
-             "events": ["opened", "decided", "ended"]},
+             "events": ["opened", "decided", "ended", "escalated", "suspended", "broke_glass"]},
             {"name": "slack", "url": f"http://127.0.0.1:{cls.web.port}/slack", "form": "slack", "text": "true"},
             {"name": "teams", "url": {"file": str(folder / "url")}, "form": "teams"},
         ]
@@ -125,6 +139,34 @@ class Notices(harness.EndToEnd):
 
     def deny_(self, hold):
         return self.assent.cli("deny", hold, "--reason", "a test says no").returncode
+
+    def test_an_escalation_is_told(self):
+        agent = self.start_script(HELD.format("DELETE FROM payments WHERE id = 81"))
+        hold = self.wait_for_hold("id = 81")["id"]
+        told = self.wait_for(hold, "/json", 2)
+        self.assertEqual([each["event"] for each in told], ["opened", "escalated"])
+        self.assertIn("still waits", told[1]["headline"])
+        self.deny_(hold)
+        self.assertEqual([each["event"] for each in self.wait_for(hold, "/json", 3)], ["opened", "escalated", "decided"])
+        agent.kill()
+
+    def test_broken_glass_is_told_with_its_reason(self):
+        agent = self.start_script(HELD.format("DELETE FROM orders WHERE id = 82"))
+        hold = self.wait_for_hold("id = 82")["id"]
+        self.assertEqual(self.assent.cli("approve", hold, "--reason", "the disk is full").returncode, 0)
+        told = {each["event"]: each for each in self.wait_for(hold, "/json", 3)}
+        self.assertLessEqual({"opened", "decided", "broke_glass"}, set(told))
+        self.assertEqual((told["broke_glass"]["message"], told["broke_glass"]["hold"]["agent"]), ("the disk is full", "nightly"))
+        agent.finish()
+        grant = next(each["id"] for each in json.loads(self.assent.cli("status", "--json").stdout)["approvals"])
+        self.assertEqual(self.assent.cli("revoke", grant).returncode, 0)
+        self.assertEqual(self.assent.cli("review", grant, "--reason", "only the one order went").returncode, 0)
+
+    def test_a_suspended_agent_is_told_of(self):
+        self.assertEqual(self.assent.cli("suspend", "nightly", "--reason", "too many deletes").returncode, 0)
+        told = throwaway.wait_until(lambda: [each for each in self.web.bodies("/json") if each["event"] == "suspended"], 15, "a notice")
+        self.assertEqual((told[0]["agent"], told[0]["by"], told[0]["message"]), ("nightly", "root", "too many deletes"))
+        self.assertEqual(self.assent.cli("resume", "nightly").returncode, 0)
 
     def test_what_fails_is_tried_again_shown_and_recorded(self):
         self.web.statuses[:] = [500] * 6  # for three webhooks, twice

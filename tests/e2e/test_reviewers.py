@@ -113,6 +113,7 @@ class Reviewers(test_tokens.WithProvider):
 
     def test_whoever_is_no_reviewer_decides_nothing(self):
         agent, hold = self.held(12)
+        self.assertIn("unix_claim", self.assent.cli("status").stdout, "it is said what the provider does not tell")
         bob = Login(self, "u-bob")
         self.assertEqual(bob.log_in()[0], 0)
         self.assertEqual(bob.cli("approve", hold["id"]).returncode, 4)
@@ -158,6 +159,39 @@ class Reviewers(test_tokens.WithProvider):
         done = ana.cli("holds")
         self.assertEqual(done.returncode, 4)
         self.assertIn("not yours alone", done.stderr)
+
+
+class KnownHere(test_tokens.WithProvider):
+    """The provider says which users of this host its people are, so whoever started an agent is known whatever they log in with."""
+
+    policy = POLICY
+    people = {name: claims | users for name, claims, users in (
+        ("u-ana", PEOPLE["u-ana"], {"host_user": "root"}),  # who starts the agents of these tests
+        ("u-dan", PEOPLE["u-ana"] | {"email": "dan@example.com"}, {"host_user": "backup"}),
+        ("u-eve", PEOPLE["u-ana"] | {"email": "eve@example.com"}, {}))}
+    identity = Reviewers.identity.replace("groups: [dba, others],", "unix_claim: host_user,").replace("groups,", "groups, host,", 1)
+    held, hold_of = Reviewers.held, Reviewers.hold_of
+
+    def test_nobody_approves_for_an_agent_that_they_started(self):
+        agent, hold = self.held(15)
+        ana, dan, eve = (Login(self, person) for person in ("u-ana", "u-dan", "u-eve"))
+        self.assertEqual((ana.log_in()[0], dan.log_in()[0]), (0, 0))
+        code, _, errors = eve.log_in()
+        self.assertEqual(code, 4)
+        self.assertIn("which user of this host you are", errors)
+        done = ana.cli("approve", hold["id"])
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("you started this agent", done.stderr)
+        self.assertEqual(dan.cli("approve", hold["id"]).returncode, 0)
+        self.assertEqual(agent.next(), {"rows": 1})
+        self.assertNotIn("unix_claim", self.assent.cli("status").stdout)
+
+    def test_they_may_refuse_it(self):
+        agent, hold = self.held(16)
+        ana = Login(self, "u-ana")
+        self.assertEqual(ana.log_in()[0], 0)
+        self.assertEqual(ana.cli("deny", hold["id"], "--reason", "mine, and wrong").returncode, 0)
+        self.assert_refused(agent.next(), cause="reviewer")
 
 
 class Refreshing(test_tokens.WithProvider):

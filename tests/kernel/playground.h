@@ -74,6 +74,8 @@ void raise_loopback();
 void enter(const std::filesystem::path& cgroup);
 
 [[nodiscard]] sockaddr_storage address_of(const std::string& ip, std::uint16_t port, socklen_t& size);
+// For what an agent binds: below the range of which the kernel gives ports to others.
+constexpr std::uint16_t agent_port = 15678;
 // A socket of the right family, connected; "connected" or the name of the error. `socket` gets it.
 [[nodiscard]] std::string connect_to(const std::string& ip, std::uint16_t port, Fd& socket);
 [[nodiscard]] std::string error_name(int error);

@@ -272,7 +272,7 @@ TEST_F(Naming, nobody_but_the_daemon_can_answer_an_agent) {
     Child agent(place.governed(), [] {
         const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         socklen_t size = 0;
-        auto own = address_of("127.0.0.1", 45353, size);
+        auto own = address_of("127.0.0.1", agent_port, size);
         if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&own), size) != 0) return error_name(errno);
         const auto address = address_of("127.0.0.99", 53, size);
         if (::sendto(socket.get(), "query", 5, 0, reinterpret_cast<const sockaddr*>(&address), size) != 5)
@@ -286,7 +286,7 @@ TEST_F(Naming, nobody_but_the_daemon_can_answer_an_agent) {
     socklen_t size = 0;
     const auto own = address_of("127.0.0.99", 53, size);
     ASSERT_EQ(::bind(liar.get(), reinterpret_cast<const sockaddr*>(&own), size), 0);
-    const auto to = address_of("127.0.0.1", 45353, size);
+    const auto to = address_of("127.0.0.1", agent_port, size);
     ASSERT_EQ(::sendto(liar.get(), "lie", 3, 0, reinterpret_cast<const sockaddr*>(&to), size), 3);
     ::usleep(50'000);
     query.answer("truth");

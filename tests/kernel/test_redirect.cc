@@ -222,7 +222,7 @@ TEST_F(Redirecting, follows_a_bound_source) {
                          const int on = 1;
                          ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
                          socklen_t size = 0;
-                         const auto address = address_of("127.0.0.1", 45678, size);
+                         const auto address = address_of("127.0.0.1", agent_port, size);
                          if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
                              return error_name(errno);
                          return connect_to("10.9.8.7", 5432, socket);

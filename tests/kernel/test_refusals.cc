@@ -163,7 +163,7 @@ TEST_F(Refusing, connections_to_an_agent) {
         const int on = 1;
         ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
         socklen_t size = 0;
-        const auto address = address_of("127.0.0.1", 45679, size);
+        const auto address = address_of("127.0.0.1", agent_port, size);
         if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(socket.get(), 4) != 0)
             return error_name(errno);
         pollfd waited{socket.get(), POLLIN, 0};
@@ -171,7 +171,7 @@ TEST_F(Refusing, connections_to_an_agent) {
     });
     ::usleep(150'000);
     Fd outside(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(connect_to("127.0.0.1", 45679, outside), "EINPROGRESS");
+    EXPECT_EQ(connect_to("127.0.0.1", agent_port, outside), "EINPROGRESS");
     // The packets of who tries are dropped; where the kernel's security module has our programs, nobody listens at all.
     pollfd waited{outside.get(), POLLOUT, 0};
     EXPECT_EQ(::poll(&waited, 1, 300), redirect->has_guard() ? 1 : 0);

@@ -248,6 +248,48 @@ print(c.execute("select count(*) from pg_cursors where name like 'assent%%'", ()
     EXPECT_EQ(rows[1], (sql::Row{"x", std::nullopt}));
 }
 
+TEST_F(RealServerTest, QuestionsThatFailCostTheAgentNothing) {
+    int asked = 0;
+    int answers = 0;
+    std::map<wire::CommandId, bool> has_asked;
+    auto settings = to_server();
+    settings.rule = [&](const CommandSeen& seen) {
+        if (seen.kind == CommandKind::startup || !seen.can_ask || has_asked[seen.id]) return forward();
+        has_asked[seen.id] = true;
+        Ruling ruling;
+        ruling.action = Ruling::Action::ask;
+        ruling.question = sql::Question{.sql = ++asked % 2 == 0 ? "SELECT 1 / $1" : "EXPLAIN (FORMAT JSON) SELECT $1 + 1",
+                                        .parameters = {std::string(4, '\0')},
+                                        .forms = {{.type = 23, .is_binary = true}},
+                                        .may_fail = true};
+        return ruling;
+    };
+    settings.answered = [&](const std::vector<sql::Row>& answer) {
+        ++answers;
+        EXPECT_EQ(answer.size(), 1U);
+        EXPECT_NE(answer.at(0).at(0).value_or("").find("Plan Rows"), std::string::npos);
+    };
+    const Relay relay(settings);
+    const std::string program = std::string(pipeline_program) + R"py(
+c = connect()
+c.execute("create temp table kept (n int)")
+c.execute("insert into kept select generate_series(1, 3)")
+c.execute("savepoint \"assent question\"")
+c.execute("insert into kept values (4)")
+c.execute("rollback to savepoint \"assent question\"")
+print(c.execute("select sum(n), current_setting('lock_timeout'), current_setting('statement_timeout') from kept").fetchone())
+c.commit()
+print(c.execute("select current_setting('lock_timeout'), txid_current_if_assigned() is null").fetchone())
+c.rollback()
+)py";
+    const auto output = python(relay.port(), program);
+    const Output direct = python(server().port(), program);
+    EXPECT_EQ(output.text, direct.text);
+    EXPECT_NE(direct.text.find("(6, '0', '0')"), std::string::npos) << direct.text;
+    EXPECT_GT(answers, 20);
+    EXPECT_GT(asked, 2 * answers);
+}
+
 TEST_F(RealServerTest, MasksHoldInEveryFormat) {
     auto settings = to_server();
     const auto masks = std::make_shared<std::vector<model::ResultMasks>>(1);

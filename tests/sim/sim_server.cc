@@ -1,5 +1,7 @@
 #include "sim/sim_server.h"
 
+#include <optional>
+
 #include "base/cursor.h"
 
 namespace assent::sim {
@@ -18,19 +20,38 @@ std::string error(std::string_view code, std::string_view text) {
 
 bool starts(std::string_view text, std::string_view word) { return text.substr(0, word.size()) == word; }
 
-// The answer to assent's question about names: who the session is, and one schema; no relation is known.
-std::string catalog_answer() {
+// The answer to assent's question about names: who the session is, one schema, and one table where names are asked for.
+std::string catalog_answer(bool has_names) {
     const auto row = [](std::initializer_list<std::string_view> fields) {
         std::string out = int16(7);
         for (const std::string_view field : fields) out += int32(field.size()) + std::string(field);
         for (std::size_t i = fields.size(); i < 7; ++i) out += int32(0xFFFFFFFF);
         return message('D', out);
     };
-    return row({"session", "app", "app", "public"}) + row({"path", "public", "1"}) +
-           message('C', zero_terminated("SELECT 2"));
+    std::string out =
+        row({"session", "app", "app", "public"}) + row({"path", "pg_catalog", "1"}) + row({"path", "public", "2"});
+    if (has_names) out += row({"relation", "", "t", "100", "public", "t", "r"}) + row({"column", "100", "1", "a", "23", ""});
+    return out + message('C', zero_terminated("SELECT 2"));
 }
 
-bool is_question(std::string_view text) { return text.find("pg_catalog") != std::string_view::npos; }
+std::string no_rows() { return message('C', zero_terminated("SELECT 0")); }
+
+// A plan of one row, for what assent asks about a command that it is about to hold.
+std::string plan() {
+    constexpr std::string_view text = R"([{"Plan": {"Node Type": "Result", "Plan Rows": 1}}])";
+    return message('D', int16(1) + int32(text.size()) + std::string(text)) + message('C', zero_terminated("EXPLAIN"));
+}
+
+bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
+
+bool is_question(std::string_view text) { return has(text, "pg_catalog") || starts(text, "EXPLAIN (FORMAT JSON)"); }
+
+// Nothing: the question fails.
+std::optional<std::string> answer(std::string_view text) {
+    if (starts(text, "EXPLAIN")) return has(text, "7") ? std::nullopt : std::optional(plan());
+    if (has(text, "set_config") || has(text, "made_operator")) return no_rows();
+    return catalog_answer(has(text, "wanted"));
+}
 
 }  // namespace
 
@@ -67,14 +88,30 @@ void Server::fail(std::string_view code, std::string_view text) {
     out_(error(code, text));
 }
 
+std::string Server::run_savepoint(std::string_view text, std::string& replies) {
+    const bool is_set = starts(text, "SAVEPOINT");
+    const bool is_way_back = starts(text, "ROLLBACK TO");
+    if (status_ == 'I') return "25P01";
+    if (!is_way_back && status_ == 'E') return "25P02";
+    if (!is_set && savepoints_ == 0) return "3B001";
+    if (is_set) ++savepoints_;
+    if (is_way_back) status_ = 'T';
+    if (!is_set && !is_way_back) --savepoints_;
+    replies += message('C', zero_terminated("SAVEPOINT"));
+    return {};
+}
+
 std::string Server::run(std::string_view text, std::string& replies) {
     if (starts(text, "assent")) return "42601";
+    if (has(text, "SAVEPOINT")) return run_savepoint(text, replies);
     if (is_question(text) && status_ != 'E') {
-        replies += catalog_answer();
-        return {};
+        const auto answered = answer(text);
+        if (answered.has_value()) replies += *answered;
+        return answered.has_value() ? "" : "22012";
     }
     if (starts(text, "ROLLBACK") || starts(text, "COMMIT")) {
         status_ = 'I';
+        savepoints_ = 0;
         replies += message('C', zero_terminated("COMMIT"));
         return {};
     }
@@ -157,7 +194,7 @@ void Server::handle(char type, std::string_view payload) {
     } else if (type == 'E') {
         const auto portal = portals_.find(std::string(cursor.c_string()));
         if (portal == portals_.end()) return failed("34000");
-        if (!is_question(portal->second)) ran_(portal->second);
+        if (portal->first != "assent question") ran_(portal->second);
         std::string replies;
         const std::string code = run(portal->second, replies);
         if (!code.empty()) return failed(code);

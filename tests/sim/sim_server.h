@@ -34,6 +34,7 @@ private:
     void run_simple(std::string_view text);
     // Empty: it ran; otherwise the SQLSTATE.
     std::string run(std::string_view text, std::string& replies);
+    std::string run_savepoint(std::string_view text, std::string& replies);
     void fail(std::string_view code, std::string_view text);
     void ready();
 
@@ -46,6 +47,7 @@ private:
     bool is_skipping_ = false;
     bool has_ended_ = false;
     char status_ = 'I';
+    unsigned savepoints_ = 0;  // of one name
 };
 
 }  // namespace assent::sim

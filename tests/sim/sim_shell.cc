@@ -68,6 +68,7 @@ Shell::Shell(World& world, Dice& dice, std::shared_ptr<const policy::Policy> pol
                   world_.after(soon(), [this] {
                       from_target_ += std::exchange(under_way_from_target_, {});
                       pump(Side::target);
+                      pump(Side::agent);  // which may have waited for the answer
                   });
               }) {
     session::Flow flow;
@@ -211,6 +212,7 @@ void Shell::records_moved() {
 
 void Shell::open_hold(const model::HoldRequest& request) {
     held_text_ = request.text;
+    (request.estimate.rows.empty() ? unplanned_ : planned_) += 1;
     const std::string id = "h-" + std::to_string(++holds_);
     if (dice_.one_in(15)) {
         world_.after(soon(), [this] {

@@ -76,6 +76,9 @@ public:
     [[nodiscard]] bool is_over() const { return session_->is_over(); }
     [[nodiscard]] bool is_all_told() const { return is_gone_ && left_.is_empty(); }
     [[nodiscard]] const std::vector<std::string>& ran() const { return ran_; }
+    // Held commands with an estimate by the server's planner, and without.
+    [[nodiscard]] std::size_t planned() const { return planned_; }
+    [[nodiscard]] std::size_t unplanned() const { return unplanned_; }
     // For the message of a failure.
     [[nodiscard]] std::string describe() const;
     [[nodiscard]] bool was_approved(const std::string& text) const { return approved_.contains(text); }
@@ -105,6 +108,8 @@ private:
     bool close_was_told_ = false;
     std::uint64_t names_generation_ = 0;
     std::size_t holds_ = 0;
+    std::size_t planned_ = 0;
+    std::size_t unplanned_ = 0;
     std::string held_text_;
     std::set<std::string> approved_;
     std::vector<std::string> ran_;

@@ -189,6 +189,8 @@ struct Totals {
     std::size_t updates = 0;
     std::size_t errors = 0;
     std::size_t outcomes = 0;
+    std::size_t planned = 0;
+    std::size_t unplanned = 0;
 };
 
 void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const policy::Policy>& policy) {
@@ -211,6 +213,8 @@ void run_seed(Totals& totals, std::uint64_t seed, const std::shared_ptr<const po
     totals.updates += static_cast<std::size_t>(
         std::ranges::count_if(shell.ran(), [](const std::string& text) { return text.starts_with("UPDATE"); }));
     totals.errors += agent.errors;
+    totals.planned += shell.planned();
+    totals.unplanned += shell.unplanned();
     totals.outcomes += shell.sink().count("outcome");
 }
 
@@ -243,6 +247,8 @@ TEST(SessionSimulation, NothingRunsUnrecordedWhateverHappens) {
     EXPECT_GT(totals.ran, 2000U);
     EXPECT_GT(totals.updates, 100U) << "too few commands were held and approved";
     EXPECT_GT(totals.errors, 500U);
+    EXPECT_GT(totals.planned, 100U);
+    EXPECT_GT(totals.unplanned, 100U);
     EXPECT_GT(totals.outcomes, 2000U);
 }
 

@@ -15,6 +15,8 @@ USER = "games"  # no right to anything, and no agent of these tests
 
 PEOPLE = {
     "ana": {"email": "ana@example.com", "email_verified": True, "groups": ["dba"]},
+    "dan": {"email": "dan@example.com", "email_verified": True, "groups": ["dba"]},
+    "rita": {"email": "rita@example.com", "email_verified": True, "groups": ["payments"]},
     "vic": {"email": "vic@example.com", "email_verified": True, "groups": ["auditors"]},
     "out": {"email": "out@example.com", "email_verified": True, "groups": []},
 }

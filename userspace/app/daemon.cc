@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -38,12 +39,6 @@ std::string host_origin() {
     std::string name(256, '\0');
     if (::gethostname(name.data(), name.size() - 1) != 0) return "assent/host";
     return "assent/" + std::string(name.c_str());
-}
-
-std::string joined(const std::vector<std::uint16_t>& ports) {
-    std::string text;
-    for (const auto port : ports) text += (text.empty() ? "" : ", ") + std::to_string(port);
-    return text;
 }
 
 }  // namespace
@@ -157,7 +152,7 @@ Result<> Daemon::open_kernel() {
         if (!chosen) return std::unexpected(chosen.error());
         ports_ = std::move(*chosen);
     }
-    spdlog::info("the proxy's ports are {}", joined(ports_));
+    spdlog::info("the proxy's ports are {}", fmt::join(ports_, ", "));
     kernel::RedirectOptions options;
     options.bpffs = settings_.bpffs;
     options.ports = ports_;

@@ -35,12 +35,17 @@ Result<> Daemon::open_control() {
     control_ = std::move(*server);
     const auto decide = [this] { return deciders(); };
     const auto durable = [this](const model::RecordDraft& draft) { return record(draft); };
-    add_hold_requests(*control_, {*desk_, decide, durable, system_clock()});
+    add_hold_requests(*control_, {*desk_, decide, durable, system_clock(),
+                                  [this](const std::string& agent, const std::vector<std::string>& sets) {
+                                      return suspensions_->why(agent, sets);
+                                  }});
     add_grant_requests(*control_, {*desk_, decide, durable, system_clock(),
                                    [this](const std::string& grant, const std::string& by, const std::string& reason) {
                                        for (auto& worker : workers_) worker->end_under(grant, by, reason);
                                    }});
-    add_suspend_requests(*control_, {*suspensions_, decide, durable, system_clock()});
+    add_suspend_requests(*control_,
+                         {*suspensions_, decide, durable,
+                          [this](const approve::Suspension& made) { notices_.put(notice_of(made)); }, system_clock()});
     add_status_requests(*control_, {[this] { return describe(); },
                                     [this](const std::string& session, const std::string& by, const std::string& reason) {
                                         return end_session(session, by, reason);
@@ -113,6 +118,13 @@ json Daemon::describe() const {
     if (!settings_.kernel.gates_new_cgroups)
         accepted.emplace_back(
             "new cgroups are governed some milliseconds after they appear: `kernel: {new_cgroups: watch}`");
+    for (const auto& issuer : settings_.identity.issuers) {
+        if (issuer.reviewers && issuer.reviewers->unix_claim.empty())
+            accepted.push_back(
+                fmt::format("who started an agent may approve for it with a token of {}, which does not say who "
+                            "they are on this host: `unix_claim`",
+                            issuer.issuer));
+    }
     answer["degradations"] = degradations;
     answer["accepted"] = accepted;
     answer["credentials"] = policy ? secrets::unreadable_credentials(*policy) : std::vector<std::string>();

@@ -56,6 +56,7 @@ void Daemon::tell_of(const approve::Suspension& suspension) {
     JsonWriter(members).member("agent", suspension.agent).member("automatic", true).member("reason", suspension.reason);
     if (const auto recorded = record({model::record_type::agent_suspended, {}, members, {}, true}); !recorded)
         spdlog::error("recording that {} is suspended: {}", shown_text(suspension.agent), recorded.error().message);
+    notices_.put(notice_of(suspension));
 }
 
 void Daemon::describe_people(nlohmann::json& answer) const {

@@ -14,18 +14,11 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-Result<> may_ask(const GrantRequests& deps, const Peer& peer) {
-    if (may_decide_here(peer, deps.decide())) return {};
-    return fail(Errc::denied, "approvals are shown to root and to the people in `decide` of this host's settings");
-}
-
 Result<json> list(const GrantRequests& deps, const Peer& peer, const json& request, const Emit& emit) {
-    if (auto allowed = may_ask(deps, peer); !allowed) return std::unexpected(std::move(allowed.error()));
-    std::string members;
-    JsonWriter writer(members);
-    writer.member("what", "approvals");
-    add_peer(writer, peer);
-    if (auto looked = deps.record({model::record_type::looked, {}, members, {}, true}); !looked)
+    if (!may_view(peer, deps.decide()))
+        return fail(Errc::denied,
+                    "approvals are shown to root and to the people in `decide` and `view` of this host's settings");
+    if (auto looked = record_look(deps.record, peer, "approvals"); !looked)
         return std::unexpected(std::move(looked.error()));
     const bool shows_all = request.value("all", false);
     std::size_t count = 0;
@@ -39,7 +32,8 @@ Result<json> list(const GrantRequests& deps, const Peer& peer, const json& reque
 }
 
 Result<json> revoke(const GrantRequests& deps, const Peer& peer, const json& request, const Emit&) {
-    if (auto allowed = may_ask(deps, peer); !allowed) return std::unexpected(std::move(allowed.error()));
+    if (!may_decide_here(peer, deps.decide()))
+        return fail(Errc::denied, "approvals are revoked by root and by the people in `decide` of this host's settings");
     const std::string reason = request.value("reason", "");
     const auto witness = [&](const Grant& after) {
         std::string members;

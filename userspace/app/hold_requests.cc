@@ -9,6 +9,7 @@
 #include "app/hold_view.h"
 #include "app/hold_watch.h"
 #include "app/view_rights.h"
+#include "approve/reviewers.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "base/shown_text.h"
@@ -21,17 +22,38 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-constexpr std::chrono::milliseconds look_every(1000);    // whether the peer is still there
 constexpr std::int64_t longest_wait = 30LL * 24 * 3600;  // seconds
 constexpr std::size_t group_ids = 100;                   // shown of a group
 constexpr std::size_t group_text = 400;
 
 // What the handlers share; each of them keeps it alive.
-struct Shared {
+struct HoldHandlers {
     HoldRequests deps;
     HoldWatch watch;
 
-    [[nodiscard]] json shown(const Hold& hold, Detail detail) const { return hold_to_json(hold, detail, deps.clock.wall()); }
+    // Whoever may answer some holds is told with each of them what they may; each answer is judged again when it comes.
+    [[nodiscard]] json shown(const Hold& hold, const Peer& peer, Detail detail) const {
+        json out = hold_to_json(hold, detail, deps.clock.wall());
+        if (peer.person.is_governed || hold.status.state != model::HoldState::waiting) return out;
+        if (peer.person.scopes.empty()) out["may"] = answers_of(hold, peer.person);
+        if (const auto why = deps.why_suspended(hold.request.agent, hold.request.agent_sets); !why.empty())
+            out["agent_suspended"] = shown_text(why);
+        return out;
+    }
+
+private:
+    [[nodiscard]] json answers_of(const Hold& hold, const approve::Person& person) const {
+        const DecideLists lists = deps.decide();
+        auto allowed = approve::may_decide(hold, person, lists);
+        const bool may_deny = allowed.has_value();
+        if (may_deny) {
+            if (auto seats = approve::seats_of(hold, person, true, lists.reviewing); !seats)
+                allowed = std::unexpected(std::move(seats.error()));
+        }
+        json out{{"approve", allowed.has_value()}, {"deny", may_deny}};
+        if (!allowed) out["why"] = shown_text(allowed.error().message);
+        return out;
+    }
 };
 
 [[nodiscard]] bool is_own(const Hold& hold, const Peer& peer) {
@@ -41,14 +63,14 @@ struct Shared {
 // Which holds a peer may see: an agent its own, whoever may answer those that they review.
 enum class Sight { none, own, reviewed, all };
 
-Sight sight_of(const Shared& shared, const Peer& peer) {
+Sight sight_of(const HoldHandlers& shared, const Peer& peer) {
     if (peer.person.is_governed) return Sight::own;
     const DecideLists lists = shared.deps.decide();
     if (may_view(peer, lists)) return Sight::all;
     return approve::may_answer(peer.person, lists) ? Sight::reviewed : Sight::none;
 }
 
-bool may_see(const Shared& shared, Sight sight, const Hold& hold, const Peer& peer) {
+bool may_see(const HoldHandlers& shared, Sight sight, const Hold& hold, const Peer& peer) {
     switch (sight) {
         case Sight::none:
             return false;
@@ -101,13 +123,13 @@ private:
 };
 
 // An agent asking for its own is no news.
-Result<> record_look(const Shared& shared, const Peer& peer, std::string_view what) {
+Result<> record_look(const HoldHandlers& shared, const Peer& peer, std::string_view what) {
     if (peer.person.is_governed) return {};
     return app::record_look(shared.deps.record, peer, what);
 }
 
 // What a peer may not see is as good as not there: ids are not to be tried out.
-Result<Hold> find_for(const Shared& shared, const Peer& peer, const json& request) {
+Result<Hold> find_for(const HoldHandlers& shared, const Peer& peer, const json& request) {
     const Sight sight = sight_of(shared, peer);
     if (sight == Sight::none) return may_not_see();
     auto hold = shared.deps.desk.find(request.at("id").get<std::string>());
@@ -117,35 +139,22 @@ Result<Hold> find_for(const Shared& shared, const Peer& peer, const json& reques
                 "there is no such hold that you may answer: you are a reviewer of none of its approvals, or it is gone");
 }
 
-std::string_view event_of(const HoldChange& change) {
-    using enum model::HoldState;
-    switch (change.state) {
-        case waiting:
-            return change.is_answered ? "decided" : "opened";
-        case approved:
-        case denied:
-            return "decided";
-        default:
-            return "ended";
-    }
-}
-
-Result<json> watch_holds(Shared& shared, const Peer& peer, Sight sight, Detail detail, const Emit& emit,
+Result<json> watch_holds(HoldHandlers& shared, const Peer& peer, Sight sight, Detail detail, const Emit& emit,
                          HoldWatch::Watcher& watcher) {
     std::size_t count = 0;
     while (emit(json())) {
         if (watcher.is_behind()) return fail(Errc::limit, "too many changes were not read in time; watch again");
-        const auto change = watcher.next(look_every);
+        const auto change = watcher.next(control::emit_every);
         if (!change) continue;
         const auto hold = shared.deps.desk.find(change->id);
         if (!hold || !may_see(shared, sight, *hold, peer)) continue;
         ++count;
-        if (!emit({{"event", event_of(*change)}, {"hold", shared.shown(*hold, detail)}})) break;
+        if (!emit({{"event", name_of(change->event)}, {"hold", shared.shown(*hold, peer, detail)}})) break;
     }
     return json{{"count", count}};
 }
 
-Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, const Emit& emit) {
+Result<json> list_holds(HoldHandlers& shared, const Peer& peer, const json& request, const Emit& emit) {
     const Sight sight = sight_of(shared, peer);
     if (sight == Sight::none) return may_not_see();
     if (auto recorded = record_look(shared, peer, "holds"); !recorded) return std::unexpected(std::move(recorded.error()));
@@ -162,7 +171,7 @@ Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, c
     for (const std::string& id : shared.deps.desk.ids(only_waiting, limits::holds_listed)) {
         const auto hold = shared.deps.desk.find(id);
         if (!hold || !may_see(shared, sight, *hold, peer)) continue;
-        if (!emit({{"hold", shared.shown(*hold, detail)}})) return json();
+        if (!emit({{"hold", shared.shown(*hold, peer, detail)}})) return json();
         groups.add(*hold);
         ++count;
     }
@@ -171,16 +180,16 @@ Result<json> list_holds(Shared& shared, const Peer& peer, const json& request, c
     return watch_holds(shared, peer, sight, detail, emit, *watcher);
 }
 
-Result<json> show_hold(Shared& shared, const Peer& peer, const json& request, const Emit& /*emit*/) {
+Result<json> show_hold(HoldHandlers& shared, const Peer& peer, const json& request, const Emit& /*emit*/) {
     auto hold = find_for(shared, peer, request);
     if (!hold) return std::unexpected(std::move(hold.error()));
     if (auto recorded = record_look(shared, peer, "hold " + hold->status.id); !recorded) {
         return std::unexpected(std::move(recorded.error()));
     }
-    return shared.shown(*hold, Detail::whole);
+    return shared.shown(*hold, peer, Detail::whole);
 }
 
-Result<json> wait_for_hold(Shared& shared, const Peer& peer, const json& request, const Emit& emit) {
+Result<json> wait_for_hold(HoldHandlers& shared, const Peer& peer, const json& request, const Emit& emit) {
     HoldWatch::Watcher watcher(shared.watch);
     auto hold = find_for(shared, peer, request);
     if (!hold) return std::unexpected(std::move(hold.error()));
@@ -193,12 +202,12 @@ Result<json> wait_for_hold(Shared& shared, const Peer& peer, const json& request
     while (hold->status.state == model::HoldState::waiting && shared.deps.clock.now() < end) {
         if (!emit(json())) return json();
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - shared.deps.clock.now());
-        const auto change = watcher.next(std::min(look_every, left));
+        const auto change = watcher.next(std::min(control::emit_every, left));
         if (watcher.is_behind()) return fail(Errc::limit, "too many changes were not read in time; wait again");
         if (change && change->id == hold->status.id) hold = find_for(shared, peer, request);
         if (!hold) return std::unexpected(std::move(hold.error()));
     }
-    return shared.shown(*hold, Detail::brief);
+    return shared.shown(*hold, peer, Detail::brief);
 }
 
 void add_grant_members(JsonWriter& writer, const approve::Decision& decision) {
@@ -211,7 +220,7 @@ void add_grant_members(JsonWriter& writer, const approve::Decision& decision) {
 }
 
 // Broken glass is a record of its own, and in the journal: nobody shall have to look for it.
-Result<> record_glass(const Shared& shared, const Peer& peer, const approve::Decision& decision) {
+Result<> record_glass(const HoldHandlers& shared, const Peer& peer, const approve::Decision& decision) {
     if (!decision.grant || decision.grant->kind != approve::GrantKind::glass) return {};
     const approve::Grant& grant = *decision.grant;
     std::vector<std::string> approvals;
@@ -228,7 +237,7 @@ Result<> record_glass(const Shared& shared, const Peer& peer, const approve::Dec
 }
 
 // Durable before the decision counts.
-Result<> record_decision(const Shared& shared, const Peer& peer, const approve::Decision& decision,
+Result<> record_decision(const HoldHandlers& shared, const Peer& peer, const approve::Decision& decision,
                          const approve::Answer& answer) {
     const Hold& after = decision.hold;
     std::vector<std::string> approvals;
@@ -273,16 +282,18 @@ approve::Answer answer_of(const json& request, bool approves) {
     return answer;
 }
 
-Result<json> decide_hold(Shared& shared, const Peer& peer, const json& request, bool approves) {
+Result<json> decide_hold(HoldHandlers& shared, const Peer& peer, const json& request, bool approves) {
     auto hold = find_for(shared, peer, request);
     if (!hold) return std::unexpected(std::move(hold.error()));
     if (auto allowed = approve::may_decide(*hold, peer.person, shared.deps.decide()); !allowed)
         return std::unexpected(std::move(allowed.error()));
     const approve::Answer answer = answer_of(request, approves);
     if (request.value("is_trial", false)) {
+        if (auto recorded = record_look(shared, peer, "hold " + hold->status.id); !recorded)
+            return std::unexpected(std::move(recorded.error()));
         auto released = shared.deps.desk.would_release(hold->status.id);
         if (!released) return std::unexpected(std::move(released.error()));
-        json shown = shared.shown(*hold, Detail::whole);
+        json shown = shared.shown(*hold, peer, Detail::whole);
         shown["would_release"] = *released;
         return shown;
     }
@@ -291,7 +302,7 @@ Result<json> decide_hold(Shared& shared, const Peer& peer, const json& request, 
     if (!decided) return std::unexpected(std::move(decided.error()));
     auto after = shared.deps.desk.find(decided->hold.status.id);
     if (!after) return std::unexpected(std::move(after.error()));
-    json shown = shared.shown(*after, Detail::whole);
+    json shown = shared.shown(*after, peer, Detail::whole);
     shown["released"] = decided->released;
     if (decided->grant) shown["granted"] = grant_to_json(*decided->grant, shared.deps.clock.wall());
     return shown;
@@ -300,7 +311,7 @@ Result<json> decide_hold(Shared& shared, const Peer& peer, const json& request, 
 }  // namespace
 
 void add_hold_requests(control::Server& server, HoldRequests deps) {
-    auto shared = std::shared_ptr<Shared>(new Shared{std::move(deps), {}});
+    auto shared = std::shared_ptr<HoldHandlers>(new HoldHandlers{std::move(deps), {}});
     shared->deps.desk.on_change([shared](const Hold& hold) { shared->watch.put(hold); });
     const auto handle = [&](const char* verb, auto handler) {
         server.handle(verb, [shared, handler](const Peer& peer, const json& request, const Emit& emit) {
@@ -310,10 +321,10 @@ void add_hold_requests(control::Server& server, HoldRequests deps) {
     handle("holds", list_holds);
     handle("hold", show_hold);
     handle("wait", wait_for_hold);
-    handle("approve", [](Shared& with, const Peer& peer, const json& request, const Emit&) {
+    handle("approve", [](HoldHandlers& with, const Peer& peer, const json& request, const Emit&) {
         return decide_hold(with, peer, request, true);
     });
-    handle("deny", [](Shared& with, const Peer& peer, const json& request, const Emit&) {
+    handle("deny", [](HoldHandlers& with, const Peer& peer, const json& request, const Emit&) {
         return decide_hold(with, peer, request, false);
     });
 }

@@ -26,6 +26,8 @@ struct HoldRequests {
     std::function<DecideLists()> decide;
     DurableRecord record;
     const Clock& clock;
+    // Why an agent of this name, in these sets of the policy, is suspended; empty: it is not.
+    std::function<std::string(const std::string&, const std::vector<std::string>&)> why_suspended;
 };
 
 // Before server.start(). Adds one on_change() callback to the desk. The verbs:
@@ -39,7 +41,9 @@ struct HoldRequests {
 //                                  answer was given, "grant"
 //     most_released                how many other holds it may release; more is Errc::unavailable
 //     is_trial                     nothing is done: the answer says what it would release
-// People in `decide` and `view`, and root, see every hold; an agent sees those of its own cgroup and uid; others see none.
+// People in `decide` and `view`, and root, see every hold; reviewers those that they may answer; an agent those of its own
+// cgroup and uid; others see none. People are told with each that waits what they may: "may": {approve, deny, why?},
+// and whether its agent is suspended: "agent_suspended": why.
 void add_hold_requests(control::Server& server, HoldRequests deps);
 
 }  // namespace assent::app

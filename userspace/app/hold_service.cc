@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "base/json_writer.h"
@@ -14,12 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 
 bool has_ended(model::HoldState state) { return state != model::HoldState::waiting && state != model::HoldState::approved; }
-
-std::string joined(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const auto& line : lines) text += line + "\n";
-    return text;
-}
 
 }  // namespace
 
@@ -181,7 +177,8 @@ void HoldService::record_opened(const model::HoldRequest& request, const model::
     for (const auto& approval : request.approvals) approvals.push_back(approval.name);
     writer.strings("approvals", approvals).member("in_transaction", request.is_in_transaction);
     writer.member("policy_revision", request.policy_revision);
-    const std::string parameters = joined(request.parameters);
+    const std::string parameters =
+        request.parameters.empty() ? "" : fmt::format("{}\n", fmt::join(request.parameters, "\n"));
     const std::array<model::RecordBody, 2> bodies{{{"text", as_bytes(request.text)}, {"parameters", as_bytes(parameters)}}};
     record({model::record_type::hold_opened, request.session, members, std::span(bodies).first(parameters.empty() ? 1 : 2),
             false});

@@ -43,6 +43,13 @@ json stage_to_json(const approve::Hold& hold, const model::HoldApproval& approva
     return out;
 }
 
+json estimate_to_json(const model::Estimate& estimate) {
+    json rows = json::array();
+    for (const auto& one : estimate.rows)
+        rows.push_back({{"operation", one.operation}, {"relation", shown_text(one.relation)}, {"rows", one.rows}});
+    return {{"rows", std::move(rows)}, {"why_not", shown_text(estimate.why_not)}};
+}
+
 // `users` and `groups` are of the stage that waits, with those that it has been escalated to.
 json approval_to_json(const approve::Hold& hold, const model::HoldApproval& approval) {
     const std::size_t current = approve::current_stage(hold, approval);
@@ -137,7 +144,9 @@ json hold_to_json(const approve::Hold& hold, Detail detail, WallTime now) {
     out["message"] = shown_text(request.message, Lines::many);
     out["effects"] = shown_list(request.effects);
     out["before"] = shown_list(request.before);
+    out["estimate"] = estimate_to_json(request.estimate);
     out["is_in_transaction"] = request.is_in_transaction;
+    if (request.in_transaction_since != WallTime{}) out["in_transaction_since"] = to_rfc3339(request.in_transaction_since);
     out["policy_revision"] = request.policy_revision;
     out["digest"] = to_hex(request.digest);
     out["approvals"] = approvals_to_json(hold);

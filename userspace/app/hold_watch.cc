@@ -35,7 +35,7 @@ void HoldWatch::put(const approve::Hold& hold) {
             watcher->is_behind_ = true;
             watcher->queue_.clear();
         }
-        if (!watcher->is_behind_) watcher->queue_.push_back({hold.status.id, hold.status.state, !hold.acts.empty()});
+        if (!watcher->is_behind_) watcher->queue_.push_back({hold.status.id, approve::last_event(hold)});
         watcher->changed_.notify_one();
     }
 }

@@ -9,15 +9,14 @@
 #include <optional>
 #include <string>
 
-#include "approve/desk.h"
+#include "approve/chain.h"
 
 namespace assent::app {
 
 // What happened; the hold itself is asked of the desk by whoever shows it, so that queues stay small.
 struct HoldChange {
     std::string id;
-    model::HoldState state = model::HoldState::waiting;
-    bool is_answered = false;  // somebody has given an approval, though it may still wait for others
+    approve::HoldEvent event = approve::HoldEvent::opened;
 };
 
 class HoldWatch {

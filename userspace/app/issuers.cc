@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/shown_text.h"
+#include "kernel/confine.h"
 #include "secrets/secret.h"
 
 namespace assent::app {
@@ -121,6 +122,15 @@ Result<approve::Person> Issuers::identify(std::string_view token) const {
     out.name = names.front();
     for (auto& group : claims->texts(reviewers->groups_claim)) {
         if (is_plain_name(group)) out.groups.push_back(std::move(group));
+    }
+    if (!reviewers->unix_claim.empty()) {
+        const auto users = claims->texts(reviewers->unix_claim);
+        if (users.size() != 1 || !is_plain_name(users.front()))
+            return fail(Errc::denied, fmt::format("the ID token does not say which user of this host you are: it has no "
+                                                  "single, plain '{}' (`unix_claim`)",
+                                                  fmt::join(reviewers->unix_claim, ".")));
+        // Who has no user here has started nothing here.
+        if (const auto account = kernel::account_of(users.front())) out.own_uid = account->uid;
     }
     const bool is_let_in = reviewers->groups.empty() || std::ranges::any_of(out.groups, [&](const std::string& group) {
                                return std::ranges::find(reviewers->groups, group) != reviewers->groups.end();

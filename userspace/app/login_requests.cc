@@ -20,13 +20,13 @@ using identity::Tokens;
 using nlohmann::json;
 using std::chrono::seconds;
 
-struct Shared {
+struct LoginHandlers {
     LoginRequests deps;
     std::mutex mutex;
     std::map<uid_t, Moment> begun;  // when each user began a login last: providers are not to be asked by whoever likes to
 };
 
-Result<> may_begin(Shared& shared, uid_t uid) {
+Result<> may_begin(LoginHandlers& shared, uid_t uid) {
     const std::lock_guard lock(shared.mutex);
     const auto now = shared.deps.clock.now();
     std::erase_if(shared.begun, [&](const auto& one) { return now - one.second > limits::login_interval; });
@@ -63,19 +63,19 @@ json answer_of(const model::AgentToken& token) {
     return out;
 }
 
-Result<json> bind_to_agent(const Shared& shared, const Peer& peer, std::string_view token) {
+Result<json> bind_to_agent(const LoginHandlers& shared, const Peer& peer, std::string_view token) {
     auto bound = shared.deps.tokens.bind_given(shared.deps.agent_of(peer), token);
     if (!bound) return std::unexpected(std::move(bound.error()));
     return answer_of(**bound);
 }
 
-Result<json> bind_given(const Shared& shared, const Peer& peer, const json& request) {
+Result<json> bind_given(const LoginHandlers& shared, const Peer& peer, const json& request) {
     if (!peer.person.is_governed)
         return fail(Errc::denied, "only an agent has a token of its own; start it by `assent run --token-file`");
     return bind_to_agent(shared, peer, request.at("agent_token").get<std::string>());
 }
 
-Result<json> log_in_agent(const Shared& shared, const Peer& peer, const std::string& name, const Emit& emit) {
+Result<json> log_in_agent(const LoginHandlers& shared, const Peer& peer, const std::string& name, const Emit& emit) {
     const auto issuer = shared.deps.issuers.for_agents(name);
     if (!issuer) return std::unexpected(issuer.error());
     const auto& settings = *(*issuer)->settings.agents_login;
@@ -91,7 +91,7 @@ Result<json> log_in_agent(const Shared& shared, const Peer& peer, const std::str
 }
 
 // Of a reviewer: the ID token is verified before it is given to them, so that they hear at once what is wrong.
-Result<json> person_answer(const Shared& shared, const Issuers::Issuer& issuer, const Tokens& tokens) {
+Result<json> person_answer(const LoginHandlers& shared, const Issuers::Issuer& issuer, const Tokens& tokens) {
     if (tokens.id_token.empty()) return fail(Errc::denied, "the provider gave no ID token (is `openid` among the scopes?)");
     const auto person = shared.deps.issuers.identify(tokens.id_token);
     if (!person) return std::unexpected(person.error());
@@ -101,7 +101,7 @@ Result<json> person_answer(const Shared& shared, const Issuers::Issuer& issuer, 
                 {"person", person_to_json(*person)}};
 }
 
-Result<json> log_in_person(const Shared& shared, const std::string& name, const Emit& emit) {
+Result<json> log_in_person(const LoginHandlers& shared, const std::string& name, const Emit& emit) {
     const auto issuer = shared.deps.issuers.for_reviewers(name);
     if (!issuer) return std::unexpected(issuer.error());
     const auto& one = **issuer;
@@ -112,13 +112,13 @@ Result<json> log_in_person(const Shared& shared, const std::string& name, const 
     return person_answer(shared, one, *tokens);
 }
 
-Result<json> log_in(Shared& shared, const Peer& peer, const json& request, const Emit& emit) {
+Result<json> log_in(LoginHandlers& shared, const Peer& peer, const json& request, const Emit& emit) {
     const std::string name = request.value("issuer", "");
     if (auto allowed = may_begin(shared, peer.uid); !allowed) return std::unexpected(std::move(allowed.error()));
     return peer.person.is_governed ? log_in_agent(shared, peer, name, emit) : log_in_person(shared, name, emit);
 }
 
-Result<json> refresh(const Shared& shared, const Peer& peer, const json& request) {
+Result<json> refresh(const LoginHandlers& shared, const Peer& peer, const json& request) {
     if (peer.person.is_governed) return fail(Errc::denied, "an agent logs in with `assent login`");
     const auto issuer = shared.deps.issuers.for_reviewers(request.at("issuer").get<std::string>());
     if (!issuer) return std::unexpected(issuer.error());
@@ -154,7 +154,7 @@ json person_to_json(const approve::Person& person) {
 }
 
 void add_login_requests(control::Server& server, LoginRequests deps) {
-    auto shared = std::shared_ptr<Shared>(new Shared{std::move(deps), {}, {}});
+    auto shared = std::shared_ptr<LoginHandlers>(new LoginHandlers{std::move(deps), {}, {}});
     server.handle("token.bind", [shared](const Peer& peer, const json& request, const Emit&) {
         return bind_given(*shared, peer, request);
     });

@@ -1,10 +1,13 @@
 #include "app/notices.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "app/hold_view.h"
 #include "app/view_rights.h"
+#include "approve/chain.h"
 #include "base/limits.h"
+#include "base/shown_text.h"
 
 namespace assent::app {
 namespace {
@@ -12,8 +15,6 @@ namespace {
 using control::Emit;
 using control::Peer;
 using nlohmann::json;
-
-constexpr std::chrono::milliseconds look_every(1000);  // whether the notifier is still there
 
 // What a notice says of a hold: enough to know whether to look at it, and its text cut.
 json hold_for_notice(const approve::Hold& hold, WallTime now) {
@@ -23,21 +24,15 @@ json hold_for_notice(const approve::Hold& hold, WallTime now) {
     return brief;
 }
 
-std::string_view event_of(const approve::Hold& hold) {
-    using enum model::HoldState;
-    switch (hold.status.state) {
-        case waiting:
-            return hold.acts.empty() ? "opened" : "decided";
-        case approved:
-        case denied:
-            return "decided";
-        default:
-            return "ended";
-    }
-}
-
 json notice_of(const approve::Hold& hold, std::string_view event, const Clock& clock) {
     return {{"event", event}, {"time", to_rfc3339(clock.wall())}, {"hold", hold_for_notice(hold, clock.wall())}};
+}
+
+// Whether its own approval broke the glass; what that released besides has no answers.
+bool has_broken_glass(const approve::Hold& hold) {
+    return hold.status.state == model::HoldState::approved && !hold.acts.empty() &&
+           std::ranges::any_of(hold.request.approvals,
+                               [](const auto& approval) { return approval.break_glass.has_value(); });
 }
 
 Result<> may_notify(const NoticeRequests& deps, const Peer& peer) {
@@ -52,13 +47,16 @@ Result<json> watch(const NoticeRequests& deps, const Peer& peer, const Emit& emi
         return std::unexpected(std::move(recorded.error()));
     Notices::Watcher watcher(deps.notices);  // before the list is made, so that nothing falls between
     std::size_t count = 0;
-    for (const auto& hold : deps.desk.list(true, limits::holds_listed)) {
-        if (!emit({{"notice", notice_of(hold, "opened", deps.clock)}})) return json();
+    // One at a time: together they may be larger than memory.
+    for (const std::string& id : deps.desk.ids(true, limits::holds_listed)) {
+        const auto hold = deps.desk.find(id);
+        if (!hold || hold->status.state != model::HoldState::waiting) continue;
+        if (!emit({{"notice", notice_of(*hold, "opened", deps.clock)}})) return json();
         ++count;
     }
     if (!emit({{"listed", count}})) return json();
     while (emit(json())) {
-        const auto notice = watcher.next(look_every);
+        const auto notice = watcher.next(control::emit_every);
         if (const auto dropped = watcher.take_dropped(); dropped > 0 && !emit({{"dropped", dropped}})) break;
         if (notice && !emit({{"notice", *notice}})) break;
     }
@@ -148,10 +146,23 @@ json Notices::describe() const {
     return {{"is_watched", !watchers_.empty()}, {"channels", channels}};
 }
 
+json notice_of(const approve::Suspension& suspension) {
+    return {{"event", "suspended"},
+            {"time", to_rfc3339(suspension.since)},
+            {"agent", shown_text(suspension.agent)},
+            {"by", suspension.by.empty() ? "assent" : shown_text(suspension.by)},
+            {"message", shown_text(suspension.reason)}};
+}
+
 void add_notice_requests(control::Server& server, NoticeRequests deps) {
     const auto shared = std::make_shared<const NoticeRequests>(std::move(deps));
     shared->desk.on_change([shared](const approve::Hold& hold) {
-        if (shared->notices.is_watched()) shared->notices.put(notice_of(hold, event_of(hold), shared->clock));
+        if (!shared->notices.is_watched()) return;
+        shared->notices.put(notice_of(hold, name_of(approve::last_event(hold)), shared->clock));
+        if (!has_broken_glass(hold)) return;
+        json notice = notice_of(hold, "broke_glass", shared->clock);
+        notice["message"] = shown_text(hold.acts.back().reason);
+        shared->notices.put(notice);
     });
     server.handle("notices",
                   [shared](const Peer& peer, const json&, const Emit& emit) { return watch(*shared, peer, emit); });

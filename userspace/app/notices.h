@@ -18,7 +18,7 @@
 
 namespace assent::app {
 
-// {"event": one of the names of policy::NoticeEvent, "time", and "hold": {…} or what else it is about}
+// {"event": one of the names of policy::NoticeEvent, "time", and "hold": {…} or what else it is about, "message"?}
 class Notices {
 public:
     class Watcher {
@@ -53,6 +53,9 @@ private:
     std::list<Watcher*> watchers_;
     std::map<std::string, nlohmann::json> channels_;
 };
+
+// {"event": "suspended", "time", "agent", "by", "message"}
+[[nodiscard]] nlohmann::json notice_of(const approve::Suspension& suspension);
 
 struct NoticeRequests {
     Notices& notices;  // live longer than the server

@@ -1,5 +1,7 @@
 #include "app/policy_keeper.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "app/state_folder.h"
@@ -18,10 +20,8 @@ std::vector<std::string> texts_of(const std::vector<policy::Diagnostic>& mistake
     return texts;
 }
 
-std::string joined(const std::vector<std::string>& lines) {
-    std::string text;
-    for (const auto& line : lines) text += (text.empty() ? "" : "\n") + line;
-    return text;
+std::string text_of(const std::vector<policy::Diagnostic>& mistakes) {
+    return fmt::format("{}", fmt::join(texts_of(mistakes), "\n"));
 }
 
 bool is_policy_file(const fs::path& file) {
@@ -49,7 +49,7 @@ Result<> PolicyKeeper::load_first() {
     auto loaded = load(settings_.policies);
     if (loaded) return take(*loaded, "start", false);
     reject(loaded.error(), "start");
-    const auto mistakes = joined(texts_of(loaded.error()));
+    const auto mistakes = text_of(loaded.error());
     std::error_code error;
     if (!fs::exists(last_good_folder(settings_.state), error)) {
         return fail(Errc::invalid, "the policies do not load, and there is no earlier set that did:\n" + mistakes);
@@ -57,7 +57,7 @@ Result<> PolicyKeeper::load_first() {
     auto last_good = load(last_good_folder(settings_.state));
     if (!last_good) {
         return fail(Errc::invalid, "the policies do not load, nor does the last set that did:\n" + mistakes + "\n" +
-                                       joined(texts_of(last_good.error())));
+                                       text_of(last_good.error()));
     }
     spdlog::error("the policies in {} do not load; the last good set is in force", settings_.policies.string());
     return take(*last_good, "start", true);
@@ -68,7 +68,7 @@ Result<> PolicyKeeper::reload(const std::string& by) {
     auto loaded = load(settings_.policies);
     if (loaded) return take(*loaded, by, false);
     reject(loaded.error(), by);
-    return fail(Errc::invalid, "the policies do not load; the old ones stay in force:\n" + joined(texts_of(loaded.error())));
+    return fail(Errc::invalid, "the policies do not load; the old ones stay in force:\n" + text_of(loaded.error()));
 }
 
 Result<> PolicyKeeper::take(const std::shared_ptr<const policy::Policy>& loaded, const std::string& by, bool is_last_good) {

@@ -17,19 +17,19 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-struct Shared {
+struct PolicyHandlers {
     PolicyRequests deps;
     std::mutex explaining;  // an analysis may take a second and much memory
 };
 
-Result<> may_look(const Shared& shared, const Peer& peer, std::string_view what, std::string_view about = {}) {
+Result<> may_look(const PolicyHandlers& shared, const Peer& peer, std::string_view what, std::string_view about = {}) {
     if (!may_view(peer, shared.deps.decide()))
         return fail(Errc::denied,
                     "policies are shown to root and to the people in `decide` and `view` of this host's settings");
     return record_look(shared.deps.record, peer, what, about);
 }
 
-Result<json> me(const Shared& shared, const Peer& peer) {
+Result<json> me(const PolicyHandlers& shared, const Peer& peer) {
     if (peer.person.is_governed) return fail(Errc::denied, "agents ask `assent whoami`");
     const DecideLists lists = shared.deps.decide();
     json out{{"name", shown_text(peer.person.name)}, {"groups", json::array()}};
@@ -42,11 +42,12 @@ Result<json> me(const Shared& shared, const Peer& peer) {
     if (is_token) out["scopes"] = peer.person.scopes;
     out["may"] = {{"view", may_view(peer, lists)},
                   {"end", may_decide_here(peer, lists) && (!is_token || scopes_cover(peer.person.scopes, "end"))},
-                  {"decide", !is_token && may_decide_here(peer, lists)}};
+                  {"decide", !is_token && may_decide_here(peer, lists)},
+                  {"review", !is_token && approve::may_answer(peer.person, lists)}};
     return out;
 }
 
-Result<json> show(const Shared& shared, const Peer& peer) {
+Result<json> show(const PolicyHandlers& shared, const Peer& peer) {
     if (auto looked = may_look(shared, peer, "policy"); !looked) return std::unexpected(std::move(looked.error()));
     const auto policy = shared.deps.current();
     if (!policy) return fail(Errc::unavailable, "no policy is loaded");
@@ -71,7 +72,7 @@ Result<json> show(const Shared& shared, const Peer& peer) {
     return out;
 }
 
-Result<json> explain(Shared& shared, const Peer& peer, const json& request) {
+Result<json> explain(PolicyHandlers& shared, const Peer& peer, const json& request) {
     policy::ExplainRequest asked;
     asked.agent = request.at("agent").get<std::string>();
     asked.target = request.at("target").get<std::string>();
@@ -105,8 +106,9 @@ json target_to_json(const policy::Target& target) {
             addresses.push_back("unix:" + address.unix_name);
             continue;
         }
-        addresses.push_back(fmt::format(
-            "{}:{}", address.host.empty() && address.network ? address.network->to_text() : address.host, address.port));
+        const std::string host = address.host.empty() && address.network ? address.network->to_text() : address.host;
+        addresses.push_back(host.contains(':') ? fmt::format("[{}]:{}", host, address.port)
+                                               : fmt::format("{}:{}", host, address.port));
     }
     return {
         {"name", target.name},           {"addresses", std::move(addresses)},
@@ -115,7 +117,7 @@ json target_to_json(const policy::Target& target) {
 }
 
 void add_policy_requests(control::Server& server, PolicyRequests deps) {
-    auto shared = std::shared_ptr<Shared>(new Shared{std::move(deps), {}});
+    auto shared = std::shared_ptr<PolicyHandlers>(new PolicyHandlers{std::move(deps), {}});
     server.handle("me", [shared](const Peer& peer, const json&, const Emit&) { return me(*shared, peer); });
     server.handle("policy.show", [shared](const Peer& peer, const json&, const Emit&) { return show(*shared, peer); });
     server.handle("explain",

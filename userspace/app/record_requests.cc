@@ -19,7 +19,7 @@ using control::Emit;
 using control::Peer;
 using nlohmann::json;
 
-constexpr auto look_every = std::chrono::milliseconds(250);  // for what a followed session did since
+constexpr auto follow_every = std::chrono::milliseconds(250);  // for what a followed session did since
 
 // Records the look, or says why it may not be. `about` is what was looked at: members of the record.
 Result<> record_look(const RecordRequests& deps, const Peer& peer, std::string_view what, std::string_view about) {
@@ -72,7 +72,7 @@ Result<json> replay(const RecordRequests& deps, const Peer& peer, const json& re
     if (!session) return std::unexpected(session.error());
     const bool is_followed = request.contains("follow") && request["follow"] == true;
     const auto wait = [&emit] {
-        std::this_thread::sleep_for(look_every);
+        std::this_thread::sleep_for(follow_every);
         return emit(json());  // the client may have left
     };
     const auto replayed = record::replay_session(

@@ -20,13 +20,9 @@ Result<json> end_session(const StatusSource& source, const Peer& peer, const jso
     if (session.empty()) return fail(Errc::invalid, "name a session; `assent sessions` lists them");
     if (reason.size() > limits::hold_reason) return fail(Errc::limit, "the reason is too long");
     std::string members;
-    JsonWriter(members)
-        .member("what", "end")
-        .member("ends", session)
-        .member("person", peer.person.name)
-        .member("uid", peer.uid)
-        .member("login_uid", peer.person.login_uid)
-        .member("reason", reason);
+    JsonWriter writer(members);
+    writer.member("what", "end").member("ends", session);
+    add_peer(writer, peer).member("reason", reason);
     auto recorded = source.record({model::record_type::administered, {}, members, {}, true});
     if (!recorded) return std::unexpected(std::move(recorded.error()));
     auto ended = source.end_session(session, peer.person.name, reason);

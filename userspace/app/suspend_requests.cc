@@ -36,9 +36,7 @@ Result<> record(const SuspendRequests& deps, const Peer& peer, std::string_view 
     std::string members;
     JsonWriter writer(members);
     writer.member("agent", asked.agent).member("automatic", false);
-    writer.member("person", peer.person.name).member("uid", peer.uid).member("login_uid", peer.person.login_uid);
-    if (!peer.person.issuer.empty()) writer.member("issuer", peer.person.issuer).member("subject", peer.person.subject);
-    writer.member("reason", asked.reason);
+    add_peer(writer, peer).member("reason", asked.reason);
     return deps.record({type, {}, members, {}, true});
 }
 
@@ -47,8 +45,9 @@ Result<json> suspend(const SuspendRequests& deps, const Peer& peer, const json& 
     if (!asked) return std::unexpected(asked.error());
     if (auto recorded = record(deps, peer, model::record_type::agent_suspended, *asked); !recorded)
         return std::unexpected(std::move(recorded.error()));
-    auto done = deps.suspensions.suspend({asked->agent, peer.person.name, asked->reason, deps.clock.wall()});
-    if (!done) return std::unexpected(std::move(done.error()));
+    const approve::Suspension made{asked->agent, peer.person.name, asked->reason, deps.clock.wall()};
+    if (auto done = deps.suspensions.suspend(made); !done) return std::unexpected(std::move(done.error()));
+    deps.tell(made);
     return json{{"agent", asked->agent}};
 }
 

@@ -12,6 +12,7 @@ struct SuspendRequests {
     Suspensions& suspensions;  // lives longer than the server
     std::function<DecideLists()> decide;
     DurableRecord record;
+    std::function<void(const approve::Suspension&)> tell;  // of one that a person made
     const Clock& clock;
 };
 

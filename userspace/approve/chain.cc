@@ -65,6 +65,39 @@ std::optional<WallTime> next_escalation(const Hold& hold) {
     return next;
 }
 
+std::string_view name_of(HoldEvent event) noexcept {
+    switch (event) {
+        case HoldEvent::opened:
+            return "opened";
+        case HoldEvent::decided:
+            return "decided";
+        case HoldEvent::escalated:
+            return "escalated";
+        case HoldEvent::ended:
+            return "ended";
+    }
+    return "ended";
+}
+
+HoldEvent last_event(const Hold& hold) {
+    using enum model::HoldState;
+    switch (hold.status.state) {
+        case waiting:
+            break;
+        case approved:
+        case denied:
+            return HoldEvent::decided;
+        default:
+            return HoldEvent::ended;
+    }
+    const bool is_answered = !hold.acts.empty();
+    // An answer comes after the escalations of its moment.
+    const bool is_escalated_last =
+        !hold.escalated.empty() && (!is_answered || hold.acts.back().when < hold.escalated.back().when);
+    if (is_escalated_last) return HoldEvent::escalated;
+    return is_answered ? HoldEvent::decided : HoldEvent::opened;
+}
+
 std::vector<std::string> outstanding(const Hold& hold) {
     std::vector<std::string> out;
     for (const auto& approval : hold.request.approvals) {

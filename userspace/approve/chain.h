@@ -1,8 +1,10 @@
 // How far the approvals of a hold are: pure, from its answers and escalations.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "approve/desk.h"
@@ -25,6 +27,11 @@ namespace assent::approve {
 [[nodiscard]] std::optional<WallTime> escalates_at(const Hold& hold, const model::HoldApproval& approval);
 // The soonest of all its approvals.
 [[nodiscard]] std::optional<WallTime> next_escalation(const Hold& hold);
+
+// What happened to a hold last, for those who watch.
+enum class HoldEvent : std::uint8_t { opened, decided, escalated, ended };
+[[nodiscard]] std::string_view name_of(HoldEvent event) noexcept;
+[[nodiscard]] HoldEvent last_event(const Hold& hold);
 
 // What it still waits for, for people: "dba", "dba (stage 2 of 3, 1 of 2)".
 [[nodiscard]] std::vector<std::string> outstanding(const Hold& hold);

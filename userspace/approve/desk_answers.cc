@@ -77,7 +77,6 @@ Result<Decision> SqliteDesk::answer_locked(std::string_view id, const Person& pe
     if (!seats) return std::unexpected(std::move(seats.error()));
     if (auto checked = check_reason(hold, *seats, answer); !checked) return std::unexpected(std::move(checked.error()));
 
-    const auto runner = hold.request.runner_uid;
     for (const Seat& seat : *seats) {
         Act& act = hold.acts.emplace_back();
         act.approval = hold.request.approvals[seat.approval].name;
@@ -88,7 +87,7 @@ Result<Decision> SqliteDesk::answer_locked(std::string_view id, const Person& pe
         act.login_uid = person.login_uid;
         act.issuer = person.issuer;
         act.subject = person.subject;
-        act.is_runner = runner && (*runner == person.login_uid || *runner == person.uid);
+        act.is_runner = has_started(hold, person);
         act.widening = answer.widening;
         act.reason = answer.reason;
         act.when = clock_.wall();

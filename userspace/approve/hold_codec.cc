@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "approve/micros.h"
 #include "base/shown_text.h"
 
 namespace assent::approve {
@@ -89,6 +90,19 @@ json key_to_json(const PersonKey& key) {
     return {{"issuer", key.issuer}, {"subject", key.subject}, {"login_uid", key.login_uid}};
 }
 
+json estimate_to_json(const model::Estimate& estimate) {
+    json rows = json::array();
+    for (const auto& one : estimate.rows) rows.push_back({one.operation, one.relation, one.rows});
+    return {{"rows", std::move(rows)}, {"why_not", estimate.why_not}};
+}
+
+model::Estimate estimate_of(const json& from) {
+    model::Estimate estimate;
+    for (const json& one : from.at("rows")) estimate.rows.push_back({one.at(0), one.at(1), one.at(2)});
+    from.at("why_not").get_to(estimate.why_not);
+    return estimate;
+}
+
 model::HoldRequest request_of(const json& from) {
     model::HoldRequest request;
     read_digest(from.at("digest"), request.digest);
@@ -113,7 +127,9 @@ model::HoldRequest request_of(const json& from) {
     from.at("message").get_to(request.message);
     from.at("effects").get_to(request.effects);
     from.at("before").get_to(request.before);
+    if (from.contains("estimate")) request.estimate = estimate_of(from.at("estimate"));
     from.at("is_in_transaction").get_to(request.is_in_transaction);
+    request.in_transaction_since = wall_of(from.value("in_transaction_since_us", std::int64_t{0}));
     from.at("policy_revision").get_to(request.policy_revision);
     request.approvals = approvals_of(from.at("approvals"));
     request.wait = std::chrono::seconds(from.at("wait_s").get<std::int64_t>());
@@ -146,7 +162,9 @@ ByteVector encode_request(const model::HoldRequest& request) {
                       {"message", request.message},
                       {"effects", request.effects},
                       {"before", request.before},
+                      {"estimate", estimate_to_json(request.estimate)},
                       {"is_in_transaction", request.is_in_transaction},
+                      {"in_transaction_since_us", micros(request.in_transaction_since)},
                       {"policy_revision", request.policy_revision},
                       {"approvals", approvals_to_json(request.approvals)},
                       {"wait_s", request.wait.count()},

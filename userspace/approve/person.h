@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,10 @@ struct Person {
     std::uint32_t login_uid = 0;  // who logged in, as their process says; equals uid when there is none
     std::string name;             // unix user of the uid; for root by sudo, of login_uid
     std::vector<std::string> groups;
-    bool is_governed = false;         // the peer is inside a governed cgroup: may never decide
-    std::string issuer;               // whose token; empty: known by this host only
-    std::string subject;              // `sub` of the token: with the issuer it names the person for ever
+    bool is_governed = false;              // the peer is inside a governed cgroup: may never decide
+    std::string issuer;                    // whose token; empty: known by this host only
+    std::string subject;                   // `sub` of the token: with the issuer it names the person for ever
+    std::optional<std::uint32_t> own_uid;  // of a token: which user of this host they are, where the provider says that
     std::vector<std::string> scopes;  // of a token for automation, which may do only what they say; empty: no such token
 };
 

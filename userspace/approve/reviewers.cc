@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint32_t no_uid = static_cast<std::uint32_t>(-1);
 
+bool is_user(const Person& person, std::uint32_t uid) {
+    return person.uid == uid || person.login_uid == uid || person.own_uid == uid;
+}
+
 // What no approval and no setting can allow.
 Result<> may_be_a_reviewer(const Hold& hold, const Person& person) {
     if (person.is_governed)
@@ -20,7 +24,7 @@ Result<> may_be_a_reviewer(const Hold& hold, const Person& person) {
         person.issuer.empty() ? person.uid != no_uid && person.login_uid != no_uid : !person.subject.empty();
     if (person.name.empty() || !is_known)
         return fail(Errc::denied, "this host does not know who you are, so you may not answer holds");
-    if (person.uid == hold.request.agent_uid || person.login_uid == hold.request.agent_uid) {
+    if (is_user(person, hold.request.agent_uid)) {
         return fail(Errc::denied, "the agent runs as your user, and nobody approves their own agent's command");
     }
     // sudo keeps the person; another user's identity on top of a login (su, a service's user) does not. A token speaks for
@@ -62,9 +66,8 @@ std::string why_own(const Hold& hold, const Person& person, const Reviewing& rev
         return one.issuer == person.issuer && one.subject == person.subject;
     });
     if (is_acted_for) return "the agent acts for you, and nobody approves their own command";
-    const bool is_runner =
-        request.runner_uid && (*request.runner_uid == person.login_uid || *request.runner_uid == person.uid);
-    if (is_runner && reviewing.by_token) return "you started this agent, and nobody approves their own agent's command";
+    if (has_started(hold, person) && reviewing.by_token)
+        return "you started this agent, and nobody approves their own agent's command";
     return {};
 }
 
@@ -118,6 +121,10 @@ Result<std::vector<Seat>> seats_of(const Hold& hold, const Person& person, bool 
                                               hold.status.id, fmt::join(rest, ", ")));
     return fail(Errc::denied, fmt::format("it is not your turn to approve hold {}: it waits for {}", hold.status.id,
                                           fmt::join(rest, ", ")));
+}
+
+bool has_started(const Hold& hold, const Person& person) {
+    return hold.request.runner_uid && is_user(person, *hold.request.runner_uid);
 }
 
 Result<> may_decide(const Hold& hold, const Person& person, const Deciders& deciders) {

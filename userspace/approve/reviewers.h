@@ -21,4 +21,7 @@ struct Seat {
 [[nodiscard]] Result<std::vector<Seat>> seats_of(const Hold& hold, const Person& person, bool approves,
                                                  const Reviewing& reviewing);
 
+// Is the person the one who started the agent: by their login, or by the user of this host that their token names.
+[[nodiscard]] bool has_started(const Hold& hold, const Person& person);
+
 }  // namespace assent::approve

@@ -114,10 +114,15 @@ inline constexpr std::size_t console_sessions = 1'000;
 inline constexpr std::size_t console_sessions_per_person = 16;  // one more ends the one that was unused longest
 inline constexpr std::size_t console_sign_ins = 1'000;          // begun and not finished; one more forgets the oldest
 inline constexpr auto console_sign_in_timeout = 10min;
+inline constexpr auto console_renewed_before = 60s;              // an ID token expires; or half its time, where that is less
+inline constexpr auto console_renewed_again = 10s;               // after the provider did not answer
 inline constexpr std::size_t console_body = 2 * MiB + 64 * KiB;  // of a request: a statement, escaped, to be explained
-inline constexpr std::size_t console_listed = 2'000;             // holds or sessions of one answer
-inline constexpr std::size_t console_replay = 5'000;             // records of one answer
-inline constexpr std::size_t console_requests_per_second = 20;   // of one session or token, after a burst of
+// By one connection, whatever it is: the HTTP library bounds bodies and lines, and not how many headers come. Then it is
+// cut.
+inline constexpr std::size_t console_received = 4 * MiB;
+inline constexpr std::size_t console_listed = 2'000;            // holds or sessions of one answer
+inline constexpr std::size_t console_replay = 5'000;            // records of one answer
+inline constexpr std::size_t console_requests_per_second = 20;  // of one session or token, after a burst of
 inline constexpr std::size_t console_requests_at_once = 120;
 inline constexpr std::size_t console_sign_ins_per_minute = 30;  // of one address
 inline constexpr std::size_t console_addresses = 10'000;        // whose requests are counted; full: all count as one
@@ -218,6 +223,7 @@ static_assert(message_size < output_maximum);
 static_assert(statement_size < message_size);
 static_assert(hold_shown_size < control_message);
 static_assert(console_streams < console_connections);
+static_assert(console_body < console_received);
 static_assert(record_body_text * 2 + record_body_result + record_members < record_lane_bytes,
               "a command's record fits its lane");
 static_assert(first_bytes_timeout < startup_timeout);

@@ -53,8 +53,23 @@ std::string target_text(const json& hold) {
     std::string text = text_of(hold, "target");
     if (const auto database = text_of(hold, "database"); !database.empty()) text += ", database " + database;
     if (const auto user = text_of(hold, "database_user"); !user.empty()) text += ", as " + user;
-    if (flag_of(hold, "is_in_transaction")) text += "; inside a transaction";
+    if (flag_of(hold, "is_in_transaction")) text += "; inside a transaction, which keeps its locks";
+    if (const auto since = text_of(hold, "in_transaction_since"); !since.empty()) text += ", since " + since;
     return text;
+}
+
+// "update orders: about 1204 rows", by the planner; or why nobody can say. Empty: nobody was asked.
+std::string estimate_text(const json& hold) {
+    const json& estimate = member_of(hold, "estimate");
+    std::vector<std::string> out;
+    for (const json& one : member_of(estimate, "rows")) {
+        const auto relation = text_of(one, "relation");
+        out.push_back(fmt::format("{}{}{}: about {} rows", text_of(one, "operation"), relation.empty() ? "" : " ", relation,
+                                  number_of(one, "rows")));
+    }
+    if (!out.empty()) return joined(out) + ", as the planner expects";
+    const auto why_not = text_of(estimate, "why_not");
+    return why_not.empty() ? "" : "not estimated: " + why_not;
 }
 
 std::string people_text(const json& who) {
@@ -125,6 +140,7 @@ std::string fields_of(const json& hold) {
     if (const auto message = text_of(hold, "message"); !message.empty()) rules += ": " + message;
     fields.add("held by", rules);
     fields.add("it would", joined(texts_of(hold, "effects")));
+    if (const auto estimate = estimate_text(hold); !estimate.empty()) fields.add("rows", estimate);
     fields.add("reviewers", approvals_text(hold));
     if (const auto acts = acts_text(hold); !acts.empty()) fields.add("answers", acts);
     return fields.to_text();

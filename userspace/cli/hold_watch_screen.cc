@@ -132,7 +132,8 @@ void Screen::take_news(const json& message) {
         const auto is_same = [&](const json& other) { return text_of(other, "id") == id; };
         if (event == "decided" || (current_ && is_same(*current_)) || std::ranges::any_of(waiting_, is_same)) return;
         waiting_.push_back(hold);
-        if (event == "opened") std::printf("\a");  // those that were listed had rung before
+        // Those that were listed had rung before; one that is escalated may be new to this person.
+        if (event == "opened" || event == "escalated") std::printf("\a");
         if (current_) std::printf("\n(%s of %s waits too)\n", id.c_str(), shown_text(text_of(hold, "agent")).c_str());
         if (current_) ask();
         return;

@@ -29,6 +29,9 @@ const Api::Route Api::routes[] = {{"GET", "me", &Api::me},
                                   {"POST", "holds/{id}/deny", &Api::deny},
                                   {"GET", "approvals", &Api::list_approvals},
                                   {"POST", "approvals/{id}/revoke", &Api::revoke},
+                                  {"POST", "approvals/{id}/review", &Api::review},
+                                  {"POST", "suspend", &Api::suspend},
+                                  {"POST", "resume", &Api::resume},
                                   {"GET", "sessions", &Api::list_sessions},
                                   {"GET", "sessions/{id}", &Api::replay},
                                   {"GET", "sessions/{id}/events", &Api::follow},
@@ -240,10 +243,25 @@ Response Api::list_approvals(const Call& call) {
                    limits::console_listed);
 }
 
-Response Api::revoke(const Call& call) {
-    const auto reason = text_of(call.body, "reason", false);
+Response Api::revoke(const Call& call) { return with_reason(call, {{"verb", "revoke"}, {"id", call.id}}); }
+
+Response Api::review(const Call& call) { return with_reason(call, {{"verb", "review"}, {"id", call.id}}); }
+
+Response Api::suspend(const Call& call) { return of_agent(call, "suspend"); }
+
+Response Api::resume(const Call& call) { return of_agent(call, "resume"); }
+
+Response Api::of_agent(const Call& call, const char* verb) {
+    auto agent = text_of(call.body, "agent", true);
+    if (!agent) return error_response(agent.error());
+    return with_reason(call, {{"verb", verb}, {"agent", std::move(*agent)}});
+}
+
+Response Api::with_reason(const Call& call, json request) const {
+    auto reason = text_of(call.body, "reason", false);
     if (!reason) return error_response(reason.error());
-    return pass_on(call, {{"verb", "revoke"}, {"id", call.id}, {"reason", *reason}});
+    request["reason"] = std::move(*reason);
+    return pass_on(call, std::move(request));
 }
 
 Response Api::approve(const Call& call) { return decide(call, "approve"); }
@@ -261,11 +279,7 @@ Response Api::replay(const Call& call) {
     return collect(call, {{"verb", "replay"}, {"session", call.id}}, "event", "events", limits::console_replay);
 }
 
-Response Api::end_session(const Call& call) {
-    const auto reason = text_of(call.body, "reason", false);
-    if (!reason) return error_response(reason.error());
-    return pass_on(call, {{"verb", "end"}, {"session", call.id}, {"reason", *reason}});
-}
+Response Api::end_session(const Call& call) { return with_reason(call, {{"verb", "end"}, {"session", call.id}}); }
 
 Response Api::search(const Call& call) {
     auto request = with_query(call.request, {{"verb", "search"}, {"limit", limits::console_listed}},

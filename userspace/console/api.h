@@ -12,13 +12,15 @@
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "console/exchange.h"
 
 namespace assent::console {
 
 // Who asks: known by a session's cookie or by a token for automation.
 struct Caller {
-    std::string token;              // for the daemon
+    std::string token;  // for the daemon
+    WallTime token_expires = WallTime::max();
     std::string key;                // for counting: one a session or token
     std::function<bool()> is_here;  // still signed in; asked while a stream runs
     std::string csrf;               // of a session; empty otherwise
@@ -66,10 +68,16 @@ private:
 
     [[nodiscard]] Response list_approvals(const Call& call);
     [[nodiscard]] Response revoke(const Call& call);
+    [[nodiscard]] Response review(const Call& call);
+    [[nodiscard]] Response suspend(const Call& call);
+    [[nodiscard]] Response resume(const Call& call);
+    [[nodiscard]] Response of_agent(const Call& call, const char* verb);
     [[nodiscard]] Response decide(const Call& call, const char* verb);
     // What an approval may say beside its reason: whom else it lets through. A daemon that does not know of it would approve
     // what it was only asked about, so it is asked first.
     [[nodiscard]] Result<> add_widening(const Call& call, nlohmann::json& request) const;
+    // With the body's `reason`, which may be missing.
+    [[nodiscard]] Response with_reason(const Call& call, nlohmann::json request) const;
     // The daemon's answer as it is.
     [[nodiscard]] Response pass_on(const Call& call, nlohmann::json request) const;
     // {LIST: […], "is_cut", and the members of the daemon's answer}: of its lines {"MEMBER": …}, `most` of them.

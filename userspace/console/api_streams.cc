@@ -34,6 +34,11 @@ void Api::run_stream(const Caller& caller, const json& request, const EventOf& e
             static_cast<void>(send(event_text("signed-out", json::object())));
             return;
         }
+        // The daemon knew the person by this token; by the next one they may be in other groups.
+        if (system_clock().wall() >= caller.token_expires) {
+            static_cast<void>(send(event_text("again", json::object())));
+            return;
+        }
         auto line = lines->next(look_every);
         if (!line) {
             const bool is_end = line.error().code == Errc::not_found;

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/shown_text.h"
+#include "control/protocol.h"
 
 namespace assent::console {
 namespace {
@@ -75,7 +76,8 @@ Response failed_sign_in(const Error& error) {
 }  // namespace
 
 Console::Console(const Clock& clock, ConsoleOptions options)
-    : options_(std::move(options)),
+    : clock_(clock),
+      options_(std::move(options)),
       host_(options_.public_url.substr(options_.public_url.find("//") + 2)),
       sessions_(clock, options_.idle, options_.longest),
       sign_in_(clock, options_.public_url, options_.providers),
@@ -146,12 +148,12 @@ Response Console::sign_in_done(const Request& request) {
         sign_in_.finish(request.cookie(sign_in_cookie), request.asked("state"), request.asked("code"), request.asked("iss"));
     if (!signed_in) return failed_sign_in(signed_in.error());
     // The daemon has the last word on whether it knows this person.
-    if (const auto who = api_.who_is(signed_in->token); !who) {
+    if (const auto who = api_.who_is(signed_in->login.token); !who) {
         if (who.error().code == Errc::unavailable) spdlog::warn("{}", shown_text(who.error().message));
         return who.error().code == Errc::unavailable ? redirect("/?sign-in=daemon") : failed_sign_in(who.error());
     }
     if (const auto before = request.cookie(session_cookie); !before.empty()) sessions_.end(before);
-    const std::string id = sessions_.open(std::move(signed_in->token), std::move(signed_in->person), signed_in->expires);
+    const std::string id = sessions_.open(std::move(signed_in->login), std::move(signed_in->person));
     Response response = redirect(place_within(signed_in->return_to));
     // Strict: every request that needs it comes from the application, also after a link from elsewhere has opened it.
     set_cookie(response, session_cookie, id, "SameSite=Strict");
@@ -184,6 +186,33 @@ Response Console::providers() const {
     return json_response(200, {{"providers", list}});
 }
 
+Result<> Console::keep_signed_in(const std::string& id, Session& session) {
+    if (session.login.refresh_token.empty() || clock_.wall() < session.login.renews) return {};
+    // One at a time: a refresh token is good once, and two windows ask at the same moment.
+    const std::scoped_lock lock(renewing_);
+    const auto latest = sessions_.look(id);
+    if (!latest) return fail(Errc::denied, "sign in first");
+    session = *latest;
+    const WallTime now = clock_.wall();
+    if (now < session.login.renews) return {};
+    auto renewed = sign_in_.renew(session.login, session.person);
+    if (renewed) {
+        session.login = std::move(*renewed);
+        sessions_.renew(id, session.login);
+        return {};
+    }
+    spdlog::info("a session could not be renewed: {}", shown_text(renewed.error().message));
+    if (renewed.error().code != Errc::unavailable) {
+        sessions_.end(id);
+        return fail(Errc::denied, "the identity provider has ended this session; sign in again");
+    }
+    // It may answer soon; until then what it gave before is good.
+    if (now >= session.login.expires) return fail(Errc::unavailable, "the identity provider does not answer");
+    session.login.renews = now + limits::console_renewed_again;
+    sessions_.renew(id, session.login);
+    return {};
+}
+
 Response Console::api(const Request& request, std::string_view place) {
     if (request.method == "GET" && place == "openapi.json") {
         Response response;
@@ -200,14 +229,21 @@ Response Console::api(const Request& request, std::string_view place) {
         caller.is_here = [] { return true; };
     } else {
         const std::string id(request.cookie(session_cookie));
-        const auto session = sessions_.use(id);
+        // What the application asks by itself keeps nobody signed in; browsers open streams again by themselves.
+        const bool is_background =
+            request.method == "GET" && (request.header("x-assent-background") == "1" || place.ends_with("/events"));
+        auto session = is_background ? sessions_.look(id) : sessions_.use(id);
         if (!session) return error_response(401, "denied", "sign in first");
         if (!is_own(request, *session)) return error_response(403, "denied", "this request is not the application's own");
-        caller.token = session->token;
+        if (auto kept = keep_signed_in(id, *session); !kept)
+            return error_response(kept.error().code == Errc::unavailable ? 503 : 401, control::name_of(kept.error().code),
+                                  kept.error().message);
+        caller.token = session->login.token;
+        caller.token_expires = session->login.expires;
         caller.key = to_hex(sha256(as_bytes(id)));
         caller.is_here = [this, id] { return sessions_.is_open(id); };
         caller.csrf = session->csrf;
-        caller.expires = to_rfc3339(session->expires);
+        caller.expires = to_rfc3339(session->ends);
     }
     if (!requests_.take(caller.key)) return error_response(429, "limit", "too many requests; slow down");
     return api_.answer(request, place, caller);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,10 +52,16 @@ private:
     // Whether a request that changes something, or reads for another site, is the application's own.
     [[nodiscard]] bool is_own(const Request& request, const Session& session) const;
 
+    // Gets the provider's word anew where it is old: then the person's groups are those of now. Errc::denied: the session is
+    // over; Errc::unavailable: the provider does not answer, and what it gave before has expired.
+    [[nodiscard]] Result<> keep_signed_in(const std::string& id, Session& session);
+
+    const Clock& clock_;
     ConsoleOptions options_;
     std::string host_;  // of the public URL, as browsers send it
     Sessions sessions_;
     SignIn sign_in_;
+    std::mutex renewing_;
     Api api_;
     Rate requests_;   // of sessions and tokens
     Rate addresses_;  // several people may share one

@@ -18,10 +18,6 @@
 namespace assent::console {
 namespace {
 
-// Of one connection, whatever it is: the library bounds bodies and lines, and not how many headers come. Then it is cut.
-constexpr std::size_t most_received = 4 * limits::MiB;
-static_assert(limits::console_body < most_received);
-
 // Threads for connections, and a queue that does not grow: what has no room is dropped, which closes it.
 class BoundedPool final : public httplib::TaskQueue {
     // void in one release of the library, bool in another: false closes the connection.
@@ -93,7 +89,7 @@ class Server final : public HttpServer {
 public:
     Server(const tls::ServerIdentity& identity, std::function<Response(const Request&)> handle)
         : server_([&](SSL_CTX& context) {
-              set_up_ = identity.set_up(context, most_received);
+              set_up_ = identity.set_up(context, limits::console_received);
               return set_up_.has_value();
           }),
           handle_(std::move(handle)) {}

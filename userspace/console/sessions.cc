@@ -14,7 +14,7 @@ std::string random_id() {
 }
 
 bool Sessions::is_over(const Known& known) const {
-    return clock_.now() - known.used > idle_ || clock_.wall() >= known.session.expires;
+    return clock_.now() - known.used > idle_ || clock_.wall() >= known.session.ends;
 }
 
 Sessions::Table::iterator Sessions::find(std::string_view id) {
@@ -39,11 +39,13 @@ void Sessions::make_room(const std::string& person) {
         sessions_.erase(std::ranges::min_element(sessions_, is_used_before));
 }
 
-std::string Sessions::open(std::string token, std::string person, WallTime token_expires) {
+std::string Sessions::open(Login login, std::string person) {
     const std::scoped_lock lock(mutex_);
     make_room(person);
     std::string id = random_id();
-    Session session{std::move(token), std::move(person), random_id(), std::min(token_expires, clock_.wall() + longest_)};
+    WallTime ends = clock_.wall() + longest_;
+    if (login.refresh_token.empty()) ends = std::min(ends, login.expires);
+    Session session{std::move(login), std::move(person), random_id(), ends};
     sessions_.insert_or_assign(sha256(as_bytes(id)), Known{std::move(session), clock_.now()});
     return id;
 }
@@ -54,6 +56,22 @@ std::optional<Session> Sessions::use(std::string_view id) {
     if (found == sessions_.end()) return std::nullopt;
     found->second.used = clock_.now();
     return found->second.session;
+}
+
+std::optional<Session> Sessions::look(std::string_view id) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = find(id);
+    if (found == sessions_.end()) return std::nullopt;
+    return found->second.session;
+}
+
+void Sessions::renew(std::string_view id, Login login) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = find(id);
+    if (found == sessions_.end()) return;
+    Session& session = found->second.session;
+    if (login.refresh_token.empty()) session.ends = std::min(session.ends, login.expires);
+    session.login = std::move(login);
 }
 
 bool Sessions::is_open(std::string_view id) {

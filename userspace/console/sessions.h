@@ -14,11 +14,20 @@
 
 namespace assent::console {
 
+// What a provider gave for a person, and how to get it anew.
+struct Login {
+    std::string token;  // the ID token, for the daemon
+    WallTime expires;
+    WallTime renews;            // when it should be renewed; before it expires
+    std::string refresh_token;  // empty: it cannot be renewed
+    std::size_t provider = 0;   // of the settings
+};
+
 struct Session {
-    std::string token;   // the person's ID token, for the daemon
+    Login login;
     std::string person;  // issuer and subject, for counting
     std::string csrf;    // has to come with everything that changes something
-    WallTime expires;    // the token does, or the longest time of a session is over
+    WallTime ends;       // the longest time of a session is over, or its token can no more be renewed
 };
 
 // 256 random bits in hexadecimal.
@@ -31,9 +40,13 @@ public:
 
     // The id for the cookie; always a new one. When there are too many of the person, or of all, the one that was unused for
     // the longest time ends.
-    [[nodiscard]] std::string open(std::string token, std::string person, WallTime token_expires);
+    [[nodiscard]] std::string open(Login login, std::string person);
     // The session, which counts as used now. Nothing: there is none, or it has ended.
     [[nodiscard]] std::optional<Session> use(std::string_view id);
+    // The session, without using it: asked for by the application itself, and not by the person.
+    [[nodiscard]] std::optional<Session> look(std::string_view id);
+    // It goes on with this login, as long as it would have lasted.
+    void renew(std::string_view id, Login login);
     // Whether it is open, without using it.
     [[nodiscard]] bool is_open(std::string_view id);
     void end(std::string_view id);

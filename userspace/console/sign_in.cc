@@ -81,21 +81,40 @@ std::optional<SignIn::Begun> SignIn::take(std::string_view browser, std::string_
     return begun;
 }
 
-Result<std::string> SignIn::redeem(const Begun& begun, std::string_view code) {
+Result<identity::Tokens> SignIn::redeem(const Begun& begun, std::string_view code) const {
     const SignInProvider& chosen = providers_[begun.provider];
-    const auto metadata = chosen.provider->metadata();
-    if (!metadata) return std::unexpected(metadata.error());
-    const auto answer = chosen.provider->post_form(metadata->token_endpoint,
-                                                   {{"grant_type", "authorization_code"},
-                                                    {"code", std::string(code)},
-                                                    {"redirect_uri", redirect_uri()},
-                                                    {"code_verifier", begun.verifier}},
-                                                   chosen.login);
-    if (!answer) return std::unexpected(answer.error());
-    const auto token = answer->body.find("id_token");
-    if (answer->status != 200 || token == answer->body.end() || !token->is_string())
-        return fail(Errc::denied, "the provider gave no ID token for this sign-in");
-    return token->get<std::string>();
+    return identity::redeem_code(
+        *chosen.provider, chosen.login,
+        {{"code", std::string(code)}, {"redirect_uri", redirect_uri()}, {"code_verifier", begun.verifier}});
+}
+
+Result<std::pair<Login, std::string>> SignIn::verified(std::size_t provider, identity::Tokens tokens,
+                                                       std::string nonce) const {
+    const SignInProvider& chosen = providers_[provider];
+    if (tokens.id_token.empty()) return fail(Errc::denied, "the provider gave no ID token");
+    identity::Expected expected;
+    expected.audience = chosen.login.id;
+    expected.is_id_token = true;
+    expected.nonce = std::move(nonce);
+    const WallTime now = clock_.wall();
+    const auto claims = chosen.provider->verify(tokens.id_token, expected, now);
+    if (!claims) return std::unexpected(claims.error());
+    const auto early = std::min<WallTime::duration>(limits::console_renewed_before, (claims->expires - now) / 2);
+    return std::pair(Login{std::move(tokens.id_token), claims->expires, claims->expires - early,
+                           std::move(tokens.refresh_token), provider},
+                     claims->issuer + " " + claims->subject);
+}
+
+Result<Login> SignIn::renew(const Login& login, std::string_view person) const {
+    const SignInProvider& chosen = providers_[login.provider];
+    auto tokens = identity::refresh_tokens(*chosen.provider, chosen.login, login.refresh_token);
+    if (!tokens) return std::unexpected(std::move(tokens.error()));
+    // Providers that do not rotate them give none.
+    if (tokens->refresh_token.empty()) tokens->refresh_token = login.refresh_token;
+    auto renewed = verified(login.provider, std::move(*tokens), {});
+    if (!renewed) return std::unexpected(std::move(renewed.error()));
+    if (renewed->second != person) return fail(Errc::denied, "the provider renewed the login of somebody else");
+    return std::move(renewed->first);
 }
 
 Result<SignedIn> SignIn::finish(std::string_view browser, std::string_view state, std::string_view code,
@@ -109,15 +128,11 @@ Result<SignedIn> SignIn::finish(std::string_view browser, std::string_view state
     // RFC 9207: a code of another provider is never sent to this one.
     if (issuer.empty() ? metadata->answers_with_issuer : issuer != chosen.provider->issuer())
         return fail(Errc::denied, "another provider answered than the one that was asked");
-    auto token = redeem(*begun, code);
-    if (!token) return std::unexpected(std::move(token.error()));
-    identity::Expected expected;
-    expected.audience = chosen.login.id;
-    expected.is_id_token = true;
-    expected.nonce = begun->nonce;
-    const auto claims = chosen.provider->verify(*token, expected, clock_.wall());
-    if (!claims) return std::unexpected(claims.error());
-    return SignedIn{std::move(*token), claims->issuer + " " + claims->subject, claims->expires, begun->return_to};
+    auto tokens = redeem(*begun, code);
+    if (!tokens) return std::unexpected(std::move(tokens.error()));
+    auto login = verified(begun->provider, std::move(*tokens), begun->nonce);
+    if (!login) return std::unexpected(std::move(login.error()));
+    return SignedIn{std::move(login->first), std::move(login->second), begun->return_to};
 }
 
 }  // namespace assent::console

@@ -12,7 +12,9 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "console/sessions.h"
 #include "identity/provider.h"
+#include "identity/token_endpoint.h"
 
 namespace assent::console {
 
@@ -24,9 +26,8 @@ struct SignInProvider {
 };
 
 struct SignedIn {
-    std::string token;   // the ID token, verified
+    Login login;         // verified
     std::string person;  // issuer and subject
-    WallTime expires;
     std::string return_to;
 };
 
@@ -44,6 +45,10 @@ public:
     [[nodiscard]] Result<SignedIn> finish(std::string_view browser, std::string_view state, std::string_view code,
                                           std::string_view issuer);
 
+    // The login anew, by its refresh token. Errc::denied: the provider no longer lets this person in, or what it gave is not
+    // to be believed; Errc::unavailable.
+    [[nodiscard]] Result<Login> renew(const Login& login, std::string_view person) const;
+
     [[nodiscard]] std::string redirect_uri() const { return public_url_ + "/sign-in/done"; }
 
 private:
@@ -57,7 +62,10 @@ private:
         Moment when;
     };
     [[nodiscard]] std::optional<Begun> take(std::string_view browser, std::string_view state);
-    [[nodiscard]] Result<std::string> redeem(const Begun& begun, std::string_view code);
+    [[nodiscard]] Result<identity::Tokens> redeem(const Begun& begun, std::string_view code) const;
+    // The login of what the provider gave, and whose it is; `nonce` is empty where none was sent.
+    [[nodiscard]] Result<std::pair<Login, std::string>> verified(std::size_t provider, identity::Tokens tokens,
+                                                                 std::string nonce) const;
 
     const Clock& clock_;
     std::string public_url_;

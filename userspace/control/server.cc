@@ -219,6 +219,7 @@ Result<Peer> UnixServer::with_token(const Peer& peer, const json& token) const {
     known.person.groups = std::move(person->groups);
     known.person.issuer = std::move(person->issuer);
     known.person.subject = std::move(person->subject);
+    known.person.own_uid = person->own_uid;
     known.person.scopes = std::move(person->scopes);
     return known;
 }

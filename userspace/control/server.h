@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -29,8 +30,9 @@ struct Peer {
 };
 
 // Sends one line of an answer that has many (watching). False: the peer is gone or the server stops: return soon. A null
-// value sends nothing and only tells; whoever waits calls it about once a second.
+// value sends nothing and only tells; whoever waits calls it every emit_every.
 using Emit = std::function<bool(const nlohmann::json&)>;
+inline constexpr std::chrono::milliseconds emit_every(1000);
 // Makes a person of the token that a request carries ("token": a signed JWT); gives name, groups, issuer and subject. An
 // error is the answer to the request. Thread: any.
 using IdentifyByToken = std::function<Result<approve::Person>(std::string_view token)>;

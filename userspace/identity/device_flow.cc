@@ -24,24 +24,6 @@ seconds seconds_of(const json& object, const char* name, seconds otherwise) {
     return seconds(std::clamp<std::int64_t>(found->get<std::int64_t>(), 1, limits::device_login.count()));
 }
 
-// "access_denied: the person said no", of an answer that is an error.
-std::unexpected<Error> refused(const Provider& provider, const json& body) {
-    const std::string error = text_or_empty(body, "error");
-    const std::string description = text_or_empty(body, "error_description");
-    return fail(Errc::denied, fmt::format("{} answered: {}{}{}", shown_text(provider.issuer()),
-                                          shown_text(error.empty() ? "an error without a name" : error.substr(0, 100)),
-                                          description.empty() ? "" : ": ", shown_text(description.substr(0, 300))));
-}
-
-Result<Tokens> tokens_of(const json& body) {
-    Tokens out{text_or_empty(body, "access_token"), text_or_empty(body, "id_token"), text_or_empty(body, "refresh_token")};
-    if (out.access_token.size() > limits::token_size || out.id_token.size() > limits::token_size ||
-        out.refresh_token.size() > limits::token_size)
-        return fail(Errc::limit, "the provider gave a token that is too large");
-    if (out.access_token.empty() && out.id_token.empty()) return fail(Errc::malformed, "the provider gave no token");
-    return out;
-}
-
 }  // namespace
 
 Result<DeviceLogin> begin_device_login(Provider& provider, const ClientLogin& client, const std::vector<std::string>& scopes,
@@ -82,16 +64,6 @@ Result<std::optional<Tokens>> poll_device_login(Provider& provider, const Client
     if (error == "slow_down") login.interval += seconds(5);  // RFC 8628, section 3.5
     if (error == "slow_down" || error == "authorization_pending") return std::optional<Tokens>();
     return refused(provider, answer->body);
-}
-
-Result<Tokens> refresh_tokens(Provider& provider, const ClientLogin& client, const std::string& refresh_token) {
-    const auto metadata = provider.metadata();
-    if (!metadata) return std::unexpected(metadata.error());
-    const auto answer = provider.post_form(metadata->token_endpoint,
-                                           {{"grant_type", "refresh_token"}, {"refresh_token", refresh_token}}, client);
-    if (!answer) return std::unexpected(answer.error());
-    if (answer->status != status_ok) return refused(provider, answer->body);
-    return tokens_of(answer->body);
 }
 
 }  // namespace assent::identity

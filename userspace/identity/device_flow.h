@@ -1,5 +1,5 @@
-// Logging in where there is no browser (RFC 8628): a person opens a page elsewhere and enters a code. And going on with a
-// refresh token. Every call asks the provider. Thread: any.
+// Logging in where there is no browser (RFC 8628): a person opens a page elsewhere and enters a code. Every call
+// asks the provider. Thread: any.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "identity/provider.h"
+#include "identity/token_endpoint.h"
 
 namespace assent::identity {
 
@@ -20,13 +20,6 @@ struct DeviceLogin {
     std::chrono::seconds interval{5};  // between two polls; grows when the provider asks for it
 };
 
-// Secrets, all of them; empty where the provider gave none.
-struct Tokens {
-    std::string access_token;
-    std::string id_token;
-    std::string refresh_token;
-};
-
 // `extra`: more fields, such as `resource`. Errors: Errc::unsupported (the provider has no such endpoint), Errc::denied (it
 // refuses the client or the scopes), as Provider::post_form.
 [[nodiscard]] Result<DeviceLogin> begin_device_login(Provider& provider, const ClientLogin& client,
@@ -34,7 +27,5 @@ struct Tokens {
 // Nothing: not yet; call again after `login.interval`. Errc::denied: the person refused, or was too late.
 [[nodiscard]] Result<std::optional<Tokens>> poll_device_login(Provider& provider, const ClientLogin& client,
                                                               DeviceLogin& login);
-// Errc::denied: the token is not good any more, and the person has to log in anew.
-[[nodiscard]] Result<Tokens> refresh_tokens(Provider& provider, const ClientLogin& client, const std::string& refresh_token);
 
 }  // namespace assent::identity

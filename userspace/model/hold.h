@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/time.h"
+#include "model/estimate.h"
 
 namespace assent::model {
 
@@ -69,7 +70,9 @@ struct HoldRequest {
     std::string message;
     std::vector<std::string> effects;  // "update public.orders"
     std::vector<std::string> before;   // the session's last commands, newest last
+    Estimate estimate;                 // of the rows that it would touch
     bool is_in_transaction = false;
+    WallTime in_transaction_since{};  // when the server said so first: what it locked since then is still locked
     std::uint64_t policy_revision = 0;
     std::vector<HoldApproval> approvals;
     std::chrono::seconds wait{60};

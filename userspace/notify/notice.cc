@@ -13,6 +13,11 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t shown_name = 60;      // bytes of an agent or a target in a headline
+constexpr std::size_t slack_header = 140;   // Slack refuses a message with a header of more than 150 characters
+constexpr std::size_t slack_field = 1'900;  // or a field of more than 2,000
+constexpr std::size_t teams_fact = 1'500;   // a card has 28 KiB in all, and a dozen of these
+
 const json& hold_of(const Notice& notice) {
     static const json nothing = json::object();
     const auto found = notice.about.find("hold");
@@ -55,6 +60,7 @@ std::vector<Line> lines_of(const Notice& notice) {
                                {"Says it is for", text_of(hold, "purpose")},
                                {"State", text_of(hold, "state")},
                                {"Decided by", text_of(hold, "decided_by")},
+                               {"By", text_of(notice.about, "by")},
                                {"Until", text_of(hold, "deadline")},
                                {"Says", text_of(notice.about, "message")}};
     for (Line& line : lines) line.value = shown_text(line.value);
@@ -67,6 +73,23 @@ std::string command_of(const Notice& notice) {
     std::string text = shown_text(text_of(hold, "text"), Lines::many);
     if (!text.empty() && !hold.value("is_text_whole", false)) text += " …";
     return text;
+}
+
+// `text` by escape(out, char), whole characters and as many as fit into `most` bytes; "…" where that is not all of them.
+template <typename Escape>
+std::string escaped(std::string_view text, std::size_t most, Escape escape) {
+    std::string out;
+    std::size_t whole = 0;  // of `out`: before the character that is being written
+    for (const char c : text) {
+        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) whole = out.size();
+        escape(out, c);
+        if (out.size() > most) return out.substr(0, whole) + "…";
+    }
+    return out;
+}
+
+std::string cut(std::string_view text, std::size_t most) {
+    return escaped(text, most, [](std::string& out, char c) { out.push_back(c); });
 }
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
@@ -84,12 +107,11 @@ std::string slack_body(const Notice& notice, bool shows_text) {
     json fields = json::array();
     for (const auto& [name, value] : lines_of(notice)) {
         if (fields.size() < 10)  // as many as Slack takes
-            fields.push_back(
-                {{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, slack_text(value.substr(0, 1'500)))}});
+            fields.push_back({{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, slack_text(value, slack_field))}});
     }
     json blocks =
         json::array({{{"type", "header"},
-                      {"text", {{"type", "plain_text"}, {"text", headline(notice).substr(0, 140)}, {"emoji", false}}}}});
+                      {"text", {{"type", "plain_text"}, {"text", cut(headline(notice), slack_header)}, {"emoji", false}}}}});
     if (!fields.empty()) blocks.push_back({{"type", "section"}, {"fields", fields}});
     if (const auto command = command_of(notice); shows_text && !command.empty()) {
         // Preformatted as an element of rich text: nothing in it is ever looked at as formatting.
@@ -108,7 +130,8 @@ std::string slack_body(const Notice& notice, bool shows_text) {
 
 std::string teams_body(const Notice& notice, bool shows_text) {
     json facts = json::array();
-    for (const auto& [name, value] : lines_of(notice)) facts.push_back({{"title", name}, {"value", teams_text(value)}});
+    for (const auto& [name, value] : lines_of(notice))
+        facts.push_back({{"title", name}, {"value", teams_text(value, teams_fact)}});
     json body =
         json::array({{{"type", "TextBlock"}, {"text", teams_text(headline(notice))}, {"weight", "Bolder"}, {"wrap", true}},
                      {{"type", "FactSet"}, {"facts", facts}}});
@@ -168,8 +191,8 @@ std::string headline(const Notice& notice) {
     const std::string id = shown_text(text_of(hold, "id"));
     std::string agent = text_of(hold, "agent");
     if (agent.empty()) agent = text_of(notice.about, "agent");
-    agent = shown_text(agent).substr(0, 60);
-    const std::string target = shown_text(text_of(hold, "target")).substr(0, 60);
+    agent = cut(shown_text(agent), shown_name);
+    const std::string target = cut(shown_text(text_of(hold, "target")), shown_name);
     const std::string event = event_of(notice);
     if (event == "opened") return fmt::format("A command of {} for {} waits ({})", agent, target, id);
     if (event == "decided") {
@@ -179,7 +202,7 @@ std::string headline(const Notice& notice) {
     if (event == "ended") return fmt::format("{} of {} is over: {}", id, agent, shown_text(text_of(hold, "state")));
     if (event == "escalated") return fmt::format("A command of {} for {} still waits ({})", agent, target, id);
     if (event == "suspended") return fmt::format("{} is suspended", agent);
-    if (event == "broke_glass") return fmt::format("{} broke glass at {} ({})", agent, target, id);
+    if (event == "broke_glass") return fmt::format("Glass was broken for {} at {} ({})", agent, target, id);
     return fmt::format("News of assent: {}", shown_text(event));
 }
 
@@ -230,11 +253,8 @@ std::string mail_message(const Notice& notice, const policy::MailNotices& mail, 
         date, mail.from, to, notice.id, host, header_text("[assent] " + headline(notice)), base64_lines(text));
 }
 
-std::string slack_text(std::string_view text) {
-    // A zero-width space after the characters that format, or turn words into links, emoji or mentions.
-    constexpr std::string_view breaker = "\u200B";
-    std::string out;
-    for (const char c : text) {
+std::string slack_text(std::string_view text, std::size_t most) {
+    return escaped(text, most, [](std::string& out, char c) {
         if (c == '&')
             out += "&amp;";
         else if (c == '<')
@@ -243,19 +263,17 @@ std::string slack_text(std::string_view text) {
             out += "&gt;";
         else
             out.push_back(c);
-        if (std::string_view("*_~`:@#/.").find(c) != std::string_view::npos) out += breaker;
-    }
-    return out;
+        // A zero-width space after the characters that format, or turn words into links, emoji or mentions.
+        if (std::string_view("*_~`:@#/.").find(c) != std::string_view::npos) out += "\u200B";
+    });
 }
 
-std::string teams_text(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
+std::string teams_text(std::string_view text, std::size_t most) {
+    return escaped(text, most, [](std::string& out, char c) {
         if (std::string_view("\\`*_{}[]()#+-.!|<>~&@").find(c) != std::string_view::npos) out.push_back('\\');
         out.push_back(c);
         if (c == ':' || c == '/') out += "\u200B";  // or an address would become a link
-    }
-    return out;
+    });
 }
 
 std::string signature(std::string_view key, std::int64_t unix_seconds, std::string_view body) {

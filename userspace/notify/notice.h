@@ -32,10 +32,11 @@ struct Notice {
 [[nodiscard]] std::string mail_message(const Notice& notice, const policy::MailNotices& mail, std::string_view host,
                                        std::string_view date);
 
-// Text that Slack shows as it is: &, < and > escaped, and what would format it kept from doing so.
-[[nodiscard]] std::string slack_text(std::string_view text);
+// Text that Slack shows as it is: &, < and > escaped, and what would format it kept from doing so. What would be more than
+// `most` bytes so is cut, and ends with "…".
+[[nodiscard]] std::string slack_text(std::string_view text, std::size_t most = std::string_view::npos);
 // Text that a card of Teams shows as it is: what Markdown would take is escaped.
-[[nodiscard]] std::string teams_text(std::string_view text);
+[[nodiscard]] std::string teams_text(std::string_view text, std::size_t most = std::string_view::npos);
 
 // "t=1764000000,v1=HEX": HMAC-SHA-256 over "1764000000.BODY".
 [[nodiscard]] std::string signature(std::string_view key, std::int64_t unix_seconds, std::string_view body);

@@ -60,6 +60,7 @@ Reviewers decode_reviewers(const YamlNode& node, Reporter& report) {
     if (const YamlNode* claim = map.optional("name_claim")) out.name_claim = read_claim(*claim, "'name_claim'", report);
     if (const YamlNode* claim = map.optional("groups_claim"))
         out.groups_claim = read_claim(*claim, "'groups_claim'", report);
+    if (const YamlNode* claim = map.optional("unix_claim")) out.unix_claim = read_claim(*claim, "'unix_claim'", report);
     if (const YamlNode* groups = map.optional("groups")) out.groups = plain_texts(read_texts(*groups, "'groups'", report));
     if (const YamlNode* scopes = map.optional("scopes")) {
         out.scopes = read_scopes(*scopes, report);

@@ -15,6 +15,7 @@ struct IdentitySettings {
         std::filesystem::path client_secret;           // a file; empty: a public client
         std::vector<std::string> name_claim{"email"};  // a path into the token
         std::vector<std::string> groups_claim{"groups"};
+        std::vector<std::string> unix_claim;  // which user of this host they are; empty: the provider does not say
         std::vector<std::string> groups;  // only who is in one of them is anybody here; empty: all that the provider lets in
         std::vector<std::string> scopes{"openid", "email", "profile"};
     };

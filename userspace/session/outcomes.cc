@@ -24,6 +24,10 @@ bool changes_shared_names(const sql::Analysis& analysis) {
 }  // namespace
 
 void SessionImpl::answered(std::vector<sql::Row> rows) {
+    if (pending_.has_value() && pending_->stage == Pending::Stage::estimating) {
+        estimate_answered(rows);
+        return;
+    }
     if (const auto learned = judge_.learn(rows); !learned.has_value()) {
         judge_.forget_names();  // names stay unresolved: no allow rule but `any` covers them
         tell_event("catalog_failed", learned.error().message);
@@ -102,6 +106,10 @@ void SessionImpl::transaction_status(char status) {
     status_ = status;
     has_stepped_ = running_.any(
         [](const Running& one) { return one.judged != nullptr && !one.is_refused && one.judged->has_transaction_step; });
+    if (status == 'I')
+        transaction_began_ = {};
+    else if (transaction_began_ == WallTime{})
+        transaction_began_ = ports_.clock().wall();
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
         judge_.transaction_ended();

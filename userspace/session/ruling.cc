@@ -49,6 +49,14 @@ bool is_ascii(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+// U&"\00e9": a name that is other bytes to the server than to the parser, which knows UTF-8 alone.
+bool names_by_code_point(std::string_view text) {
+    for (std::size_t at = text.find("&\""); at != std::string_view::npos; at = text.find("&\"", at + 1)) {
+        if (at > 0 && (text[at - 1] == 'U' || text[at - 1] == 'u')) return true;
+    }
+    return false;
+}
+
 // Where an ASCII byte may be a part of another character, fields cannot be told apart by their delimiter.
 std::shared_ptr<const std::vector<model::CopyLayout>> readable(
     const std::shared_ptr<const std::vector<model::CopyLayout>>& copies, bool has_safe_encoding) {
@@ -81,6 +89,8 @@ wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
     switch (pending_->stage) {
         case Pending::Stage::fresh:
             return command.kind == CommandKind::startup ? rule_startup(command) : rule_fresh(command);
+        case Pending::Stage::estimating:
+            return hold(command);
         case Pending::Stage::holding:
         case Pending::Stage::using_hold:
             return rule_held(command);
@@ -170,6 +180,7 @@ std::shared_ptr<const sql::Parsed> SessionImpl::text_of(const wire::CommandSeen&
 
 bool SessionImpl::has_known_lexing(std::string_view text) const {
     if (!has_conforming_strings_) return false;
+    if (!has_safe_encoding_ && names_by_code_point(text)) return false;
     const bool is_plain = is_ascii(text) && text.find('\\') == std::string_view::npos;
     if (is_plain) return true;
     if (!has_safe_encoding_ && !is_ascii(text)) return false;
@@ -303,11 +314,18 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     if (has_written_ && command.transaction_status != 'I' && !may_wait_in_transaction(judged, *policy_)) {
         return refuse(command, denied_in_transaction(judged.verdict));
     }
+    if (pending_->is_cancelled) return refuse(command, cancelled());
+    if (auto question = estimate(command)) return std::move(*question);
+    // The answers took their time.
+    if (auto refusal = token_refusal(command)) return refuse(command, std::move(*refusal));
+    if (const std::string why = ports_.why_suspended(agent_sets_); !why.empty()) return refuse(command, suspended(why));
     auto request = hold_request(place(), command, shown_text_of(command), judged, *policy_, pending_->parsed.get());
     if (!request.has_value()) return refuse(command, cannot_hold(request.error().message, judged.verdict));
     request->session = flow_.id;
     request->agent_sets = agent_sets_;
     request->before = before_.list();
+    request->estimate = pending_->estimate;
+    if (request->is_in_transaction) request->in_transaction_since = transaction_began_;
     pending_->stage = Pending::Stage::holding;
     pending_->digest = request->digest;
     pending_->approvals = request->approvals;

@@ -172,8 +172,11 @@ void SessionImpl::policy_changed(std::shared_ptr<const policy::Policy> policy) {
 }
 
 bool SessionImpl::cancel_requested() {
-    if (is_over_ || !pending_.has_value() || pending_->stage != Pending::Stage::holding) return false;
+    if (is_over_ || !pending_.has_value()) return false;
+    const bool is_estimating = pending_->stage == Pending::Stage::estimating;
+    if (pending_->stage != Pending::Stage::holding && !is_estimating) return false;
     pending_->is_cancelled = true;
+    if (is_estimating) return false;  // what the server runs now is the planning, or a command before it
     adapter_->proceed();
     return true;
 }

@@ -18,7 +18,8 @@ namespace assent::session {
 
 // One command at a time waits: for names, for people, for the disk.
 struct Pending {
-    enum class Stage : std::uint8_t { fresh, holding, using_hold, recording };
+    enum class Stage : std::uint8_t { fresh, estimating, holding, using_hold, recording };
+    enum class Planning : std::uint8_t { fresh, is_asked_about, is_harmless, is_asked_for, done };
     wire::CommandId id = 0;
     Stage stage = Stage::fresh;
     unsigned asked = 0;                         // questions put to the server for it
@@ -28,6 +29,8 @@ struct Pending {
     bool is_recorded = false;
     bool is_counted = false;  // by the limits of its rules
     Digest digest{};
+    Planning planning = Planning::fresh;
+    model::Estimate estimate;
     std::vector<model::HoldApproval> approvals;  // that the hold was opened for
     std::optional<model::HoldStatus> hold;
     std::string hold_error;
@@ -125,6 +128,12 @@ private:
     void make_scope(std::string_view database);
     [[nodiscard]] Place place() const;
 
+    // estimate.cc
+    // Asks the planner, step by step; nothing when there is no more to ask, and the estimate is as good as it gets.
+    [[nodiscard]] std::optional<wire::Ruling> estimate(const wire::CommandSeen& command);
+    [[nodiscard]] Result<sql::Question> planning_question(const wire::CommandSeen& command) const;
+    void estimate_answered(const std::vector<sql::Row>& rows);
+
     // token.cc
     // Empty: its token is good, or it needs none; else why not.
     [[nodiscard]] std::string why_no_token() const;
@@ -160,6 +169,7 @@ private:
     std::optional<Pending> pending_;
     RunningCommands running_;
     LastCommands before_;
+    WallTime transaction_began_{};                    // of the open one; nothing when none is
     std::vector<std::string> grants_in_transaction_;  // that let something through in the transaction that is open
     char status_ = 'I';
     bool has_conforming_strings_ = true;

@@ -46,10 +46,21 @@ struct Relation {
 };
 
 // One question for the server: an SQL text with text parameters ($1, $2 …), every name and operator in it qualified with
-// pg_catalog, so that nothing the agent made can stand in for them. It never raises an error.
+// pg_catalog, so that nothing the agent made can stand in for them. It never raises an error, unless it says so.
 struct Question {
+    // How a parameter is sent, where it is not a text whose type the server finds.
+    struct Form {
+        std::uint32_t type = 0;
+        bool is_binary = false;
+        bool is_null = false;
+    };
+
     std::string sql;
     std::vector<std::string> parameters;
+    std::vector<Form> forms = {};  // none, or one for each parameter
+    // It may be refused, or wait for locks: it is asked where that costs the agent's transaction nothing, read-only and with
+    // little patience.
+    bool may_fail = false;
 };
 
 using Row = std::vector<std::optional<std::string>>;

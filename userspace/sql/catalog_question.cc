@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "base/limits.h"
+#include "sql/array_text.h"
 #include "sql/catalog.h"
 
 namespace assent::sql {
@@ -116,20 +117,6 @@ path AS (
 )
 SELECT what, a, b, c, d, e, f FROM answer
 )";
-
-std::string array_text(const std::vector<std::string>& items) {
-    std::string out = "{";
-    for (const auto& item : items) {
-        if (out.size() > 1) out += ',';
-        out += '"';
-        for (const char c : item) {
-            if (c == '"' || c == '\\') out += '\\';
-            out += c;
-        }
-        out += '"';
-    }
-    return out + "}";
-}
 
 template <typename Known>
 void add_unknown(std::vector<Name>& to, const std::vector<Name>& names, Known is_known) {
@@ -237,8 +224,8 @@ std::optional<Question> Catalog::question(const std::vector<Name>& relations, co
     add_unknown(wanted, relations, [this](const Name& name) { return is_known(name); });
     add_unknown(wanted_functions, functions, [this](const Name& name) { return knows_function(name); });
     if (knows_session_ && wanted.empty() && wanted_functions.empty()) return std::nullopt;
-    if (wanted.empty() && wanted_functions.empty()) return Question{std::string(session_text), {}};
-    Question question{std::string(question_text), {}};
+    if (wanted.empty() && wanted_functions.empty()) return Question{.sql = std::string(session_text), .parameters = {}};
+    Question question{.sql = std::string(question_text), .parameters = {}};
     append_names(question.parameters, wanted);
     append_names(question.parameters, wanted_functions);
     return question;

@@ -43,8 +43,8 @@ function configuration(keys) {
     jwks: { keys },
     clients: [...["ES256", "ES384", "EdDSA", "RS256", "PS256"].map((alg) => machine(`agent-${alg}`)), screen("assent-cli"), screen("assent-agent")],
     findAccount,
-    claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"] },
-    scopes: ["openid", "email", "groups", "offline_access", "run"],
+    claims: { openid: ["sub"], email: ["email", "email_verified"], groups: ["groups"], host: ["host_user"] },
+    scopes: ["openid", "email", "groups", "host", "offline_access", "run"],
     conformIdTokenClaims: false,
     enabledJWA: { idTokenSigningAlgValues: ["ES256", "RS256"] },
     features: {

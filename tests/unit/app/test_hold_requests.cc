@@ -45,7 +45,7 @@ protected:
             return {};
         };
         const auto decide = [] { return DecideLists{{{"ana", "ben"}, {"dbas"}, {}}, {}, {}}; };
-        add_hold_requests(server, {*desk, decide, record, clock});
+        add_hold_requests(server, {*desk, decide, record, clock, [](const auto&, const auto&) { return std::string(); }});
         add_status_requests(server, {[] {
                                          return json{{"pid", 1}};
                                      },
@@ -119,7 +119,8 @@ TEST_F(HoldRequestsTest, AWidenedApprovalIsTriedFirstAndItsGrantRecorded) {
     const auto trial = ask("approve", peer(ben), {{"id", one}, {"shape", shape}, {"is_trial", true}});
     ASSERT_TRUE(trial.has_value()) << trial.error().message;
     EXPECT_EQ(trial->at("would_release"), json({two}));
-    EXPECT_TRUE(records.empty());
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0]["type"], "looked") << "what it would release was shown, and nothing done";
     EXPECT_EQ(state_of(one), HoldState::waiting);
     ASSERT_TRUE(ask("holds", peer(ben), {}).has_value());
     const auto listed = ask("holds", peer(ben), {});

@@ -1,6 +1,7 @@
 // Stages in order, quorums of distinct persons, escalations, and who may not.
 #include <gmock/gmock.h>
 
+#include "approve/chain.h"
 #include "unit/approve/desk_fixture.h"
 
 namespace assent::approve {
@@ -218,6 +219,19 @@ TEST_F(TokenChainTest, WhomTheTokenDoesNotNameIsNobody) {
     Person governed = with_token("ana", "u-1");
     governed.is_governed = true;
     EXPECT_THAT(told(id, governed), HasSubstr("an agent may not"));
+}
+
+TEST_F(ChainTest, WhoeverWatchesIsToldWhatHappenedLast) {
+    std::vector<std::string> told_of;
+    desk->on_change([&](const Hold& hold) { told_of.emplace_back(name_of(last_event(hold))); });
+    const std::string id = open_hold(chained());
+    EXPECT_EQ(told(id, ben), "waiting");
+    clock.pass(seconds(61));
+    EXPECT_EQ(desk->escalate().size(), 1U);
+    EXPECT_EQ(told(id, oscar), "waiting");
+    EXPECT_EQ(told(id, sam), "approved");
+    EXPECT_TRUE(desk->use(id).value());
+    EXPECT_THAT(told_of, ElementsAre("opened", "decided", "escalated", "decided", "decided", "ended"));
 }
 
 }  // namespace

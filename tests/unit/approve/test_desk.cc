@@ -137,6 +137,7 @@ TEST_F(DeskTest, ARestartWithAClockSetBackGivesNoMoreThanTheWholeDeadline) {
 TEST_F(DeskTest, EverythingSurvivesARestart) {
     model::HoldRequest odd = request(std::string("UPDATE t SET x = '\xff\x00\x1b[2J'", 24));
     odd.approvals.push_back(approval("security", {}, {"security"}));
+    odd.estimate = {{{"update", "t\x1b", 1204}, {"read", "", 0}}, ""};
     const std::string id = open_hold(odd);
     ASSERT_TRUE(desk->decide(id, dora, true, "half").has_value());
     const std::string denied = open_hold(request("two"));
@@ -150,6 +151,7 @@ TEST_F(DeskTest, EverythingSurvivesARestart) {
     EXPECT_EQ(hold->request.digest, odd.digest);
     EXPECT_EQ(hold->request.parameters, odd.parameters);
     EXPECT_EQ(hold->request.before, odd.before);
+    EXPECT_EQ(hold->request.estimate, odd.estimate);
     EXPECT_EQ(hold->request.runner_uid, odd.runner_uid);
     EXPECT_EQ(hold->request.approvals, odd.approvals);
     EXPECT_EQ(hold->request.deadline, odd.deadline);

@@ -78,6 +78,23 @@ TEST_F(ReviewersTest, AnAgentNeverMayWhateverTheListsSay) {
     EXPECT_EQ(desk->decide(id, mallory, false, "").error().code, Errc::denied);
 }
 
+TEST_F(ReviewersTest, ATokenThatNamesTheUserWhoStartedTheAgentGivesNothing) {
+    desk_options.reviewing.by_token = true;
+    reopen();
+    Person known = person("ana@example.com", 33);
+    known.issuer = "https://idp.example.com";
+    known.subject = "u-1";
+    auto wanted = request("of somebody with a token");
+    wanted.approvals = {approval("dba", {"ana@example.com"})};
+    id = open_hold(wanted);
+    known.own_uid = 1000;
+    EXPECT_THAT(desk->decide(id, known, true, "").error().message, HasSubstr("you started this agent"));
+    known.own_uid = 5000;
+    EXPECT_THAT(desk->decide(id, known, true, "").error().message, HasSubstr("the agent runs as your user"));
+    known.own_uid = 1001;
+    EXPECT_TRUE(desk->decide(id, known, true, "").has_value());
+}
+
 TEST_F(ReviewersTest, WhomTheHostDoesNotKnowMayNot) {
     Person nameless = ben;
     nameless.name.clear();

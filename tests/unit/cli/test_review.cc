@@ -34,7 +34,8 @@ protected:
         server = std::move(*opened);
         const auto record = [](const model::RecordDraft&) -> Result<> { return {}; };
         const auto decide = [this] { return app::DecideLists{{{me}, {}, {}}, {}, {}}; };
-        app::add_hold_requests(*server, {*desk, decide, record, clock});
+        app::add_hold_requests(*server,
+                               {*desk, decide, record, clock, [](const auto&, const auto&) { return std::string(); }});
         app::add_status_requests(
             *server, {[this] { return status; },
                       [](const std::string& session, const std::string&, const std::string&) -> Result<std::string> {

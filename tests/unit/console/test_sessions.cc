@@ -18,9 +18,12 @@ struct SignedIn : ::testing::Test {
     StoppedClock clock;
     Sessions sessions{clock, 30min, 12h};
 
+    [[nodiscard]] Login login(const std::string& person, Duration good_for, const std::string& refresh_token = "") const {
+        const WallTime expires = clock.wall() + std::chrono::duration_cast<WallTime::duration>(good_for);
+        return {"token of " + person, expires, expires - 1min, refresh_token, 0};
+    }
     std::string open(const std::string& person = "ana", Duration good_for = 24h) {
-        return sessions.open("token of " + person, person,
-                             clock.wall() + std::chrono::duration_cast<WallTime::duration>(good_for));
+        return sessions.open(login(person, good_for), person);
     }
 };
 
@@ -59,6 +62,25 @@ TEST_F(SignedIn, ASessionEndsWithItsToken) {
     EXPECT_TRUE(sessions.use(id).has_value());
     clock.move(1min);
     EXPECT_FALSE(sessions.use(id).has_value());
+}
+
+TEST_F(SignedIn, ASessionThatCanBeRenewedOutlivesItsToken) {
+    const auto id = sessions.open(login("ana", 10min, "again"), "ana");
+    clock.move(11min);
+    ASSERT_TRUE(sessions.look(id).has_value());
+    sessions.renew(id, login("ana", 20min, "and again"));
+    EXPECT_EQ(sessions.use(id)->login.refresh_token, "and again");
+    sessions.renew(id, login("ana", 5min));
+    clock.move(6min);
+    EXPECT_FALSE(sessions.look(id).has_value()) << "this one could not be renewed";
+}
+
+TEST_F(SignedIn, LookingIsNotUsing) {
+    const auto id = sessions.open(login("ana", 24h, "again"), "ana");
+    for (int i = 0; i < 3; ++i) {
+        clock.move(14min);
+        EXPECT_EQ(sessions.look(id).has_value(), i < 2) << i;
+    }
 }
 
 TEST_F(SignedIn, APersonHasSoManySessionsAndOthersAreLeftAlone) {

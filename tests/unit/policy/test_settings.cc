@@ -184,6 +184,7 @@ identity:
         client_id: console
         client_secret: {file: /etc/assent/secrets/console}
         name_claim: preferred_username
+        unix_claim: [host, user]
         groups_claim: [realm_access, roles]
         groups: [dba, oncall]
         scopes: [openid, roles]
@@ -201,6 +202,7 @@ identity:
     EXPECT_EQ(issuer->agents_login->resource, "https://assent.example");
     EXPECT_EQ(issuer->reviewers->client_secret, "/etc/assent/secrets/console");
     EXPECT_EQ(issuer->reviewers->groups_claim, (std::vector<std::string>{"realm_access", "roles"}));
+    EXPECT_EQ(issuer->reviewers->unix_claim, (std::vector<std::string>{"host", "user"}));
     EXPECT_EQ(issuer->reviewers->groups, (std::vector<std::string>{"dba", "oncall"}));
     EXPECT_FALSE(identity.issuers[1].reviewers.has_value());
     EXPECT_EQ(identity.units.front().file, "/run/credentials/{unit}/token");

@@ -212,6 +212,10 @@ std::optional<Ruling> Conversation::judge(CommandSeen& seen) {
                 waiting_ = Waiting::ruling;
                 return std::nullopt;
             case Ruling::Action::ask:
+                if (ruling.question->may_fail && batch_runs_) {  // an error would be one of the agent's own batch
+                    can_ask_ = seen.can_ask = false;
+                    continue;
+                }
                 held_id_ = seen.id;
                 begin_question(std::move(*ruling.question));
                 return std::nullopt;

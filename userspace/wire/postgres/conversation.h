@@ -184,6 +184,11 @@ private:
 
     // question.cc
     void begin_question(sql::Question question);
+    void write_step(MessageWriter& writer, const sql::Question& step);
+    void write_step(MessageWriter& writer, std::string_view text);
+    void write_guarded(MessageWriter& writer, const sql::Question& question);
+    void write_close(MessageWriter& writer);
+    void write_sync(MessageWriter& writer);
     void continue_question();
     void send_question();
     void on_own_reply(Request& front, char type, Bytes message);

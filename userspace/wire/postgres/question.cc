@@ -1,5 +1,6 @@
 // What assent asks the server on the agent's connection, between two of the agent's messages. Everything asked before has
-// been answered by then, so the question cannot meet a failed transaction unseen, and it leaves nothing behind.
+// been answered by then, so the question cannot meet a failed transaction unseen, and it leaves nothing behind, also where
+// it may fail.
 #include "base/cursor.h"
 #include "wire/postgres/conversation.h"
 
@@ -9,10 +10,35 @@ namespace {
 // Of the statement and the portal; were the agent to take it, questions would fail and commands be decided without.
 constexpr std::string_view question_name = "assent question";
 
-void write_bind(MessageWriter& writer, const std::vector<std::string>& parameters) {
-    writer.begin('B').text(question_name).text(question_name).u16(0);
-    writer.u16(static_cast<std::uint16_t>(parameters.size()));
-    for (const auto& parameter : parameters) {
+// What may fail runs in a transaction of its own, or behind a savepoint of the agent's: read-only, whatever it meets, and
+// with little patience for locks and long planning. Both are undone with all their settings, whether it failed or not.
+constexpr std::string_view be_quick =
+    "SELECT WHERE pg_catalog.set_config('transaction_read_only', 'on', true) IS NULL"
+    " OR pg_catalog.set_config('lock_timeout', '10ms', true) IS NULL"
+    " OR pg_catalog.set_config('statement_timeout', '2s', true) IS NULL";
+constexpr std::string_view begin = "BEGIN READ ONLY";
+constexpr std::string_view undo = "ROLLBACK";
+constexpr std::string_view set_savepoint = R"(SAVEPOINT "assent question")";
+constexpr std::string_view undo_to_savepoint = R"(ROLLBACK TO SAVEPOINT "assent question")";
+constexpr std::string_view drop_savepoint = R"(RELEASE SAVEPOINT "assent question")";
+
+void write_parse(MessageWriter& writer, const sql::Question& question) {
+    writer.begin('P').text(question_name).text(question.sql).u16(static_cast<std::uint16_t>(question.forms.size()));
+    for (const auto& form : question.forms) writer.u32(form.type);
+    writer.end();
+}
+
+void write_bind(MessageWriter& writer, const sql::Question& question) {
+    writer.begin('B').text(question_name).text(question_name);
+    writer.u16(static_cast<std::uint16_t>(question.forms.size()));
+    for (const auto& form : question.forms) writer.u16(form.is_binary ? 1 : 0);
+    writer.u16(static_cast<std::uint16_t>(question.parameters.size()));
+    for (std::size_t i = 0; i < question.parameters.size(); ++i) {
+        if (i < question.forms.size() && question.forms[i].is_null) {
+            writer.u32(0xFFFFFFFF);
+            continue;
+        }
+        const std::string& parameter = question.parameters[i];
         writer.u32(static_cast<std::uint32_t>(parameter.size())).bytes(as_bytes(parameter));
     }
     writer.u16(0).end();
@@ -47,29 +73,63 @@ void Conversation::continue_question() {
     send_question();
 }
 
-void Conversation::send_question() {
-    // A Sync would end an implicit transaction in which something has run; Flush keeps it open.
-    const bool has_sync = !batch_runs_;
-    ByteVector& out = scratch();
-    MessageWriter writer(out);
-    writer.begin('P').text(question_name).text(question_->sql).u16(0).end();
-    write_bind(writer, question_->parameters);
+void Conversation::write_step(MessageWriter& writer, const sql::Question& step) {
+    write_parse(writer, step);
+    write_bind(writer, step);
     writer.begin('E').text(question_name).u32(0).end();
+    for (const auto kind : {RequestKind::parse, RequestKind::bind, RequestKind::execute}) requests_.push(kind).is_own = true;
+    write_close(writer);
+}
+
+void Conversation::write_close(MessageWriter& writer) {
     writer.begin('C').u8('P').text(question_name).end();
     writer.begin('C').u8('S').text(question_name).end();
-    writer.begin(has_sync ? 'S' : 'H').end();
+    for (const auto kind : {RequestKind::close_portal, RequestKind::close_statement}) requests_.push(kind).is_own = true;
+}
+
+void Conversation::write_step(MessageWriter& writer, std::string_view text) {
+    write_step(writer, sql::Question{.sql = std::string(text), .parameters = {}});
+}
+
+void Conversation::write_sync(MessageWriter& writer) {
+    writer.begin('S').end();
+    requests_.push(RequestKind::sync).is_own = true;
+}
+
+void Conversation::send_question() {
+    const sql::Question question = std::move(*question_);
     question_.reset();
+    ByteVector& out = scratch();
+    MessageWriter writer(out);
+    if (question.may_fail) {
+        write_guarded(writer, question);
+    } else {
+        write_step(writer, question);
+        if (batch_runs_) {
+            // A Sync would end an implicit transaction in which something has run; Flush keeps it open.
+            writer.begin('H').end();
+        } else {
+            write_sync(writer);
+        }
+    }
     answer_rows_.clear();
     answer_bytes_ = 0;
     has_question_failed_ = false;
     if (!is_ready_held_) waiting_ = Waiting::question;
-    for (const auto kind : {RequestKind::parse, RequestKind::bind, RequestKind::execute, RequestKind::close_portal,
-                            RequestKind::close_statement}) {
-        requests_.push(kind).is_own = true;
-    }
-    if (has_sync) requests_.push(RequestKind::sync).is_own = true;
     requests_[requests_.size() - 1].ends_question = true;
     to_target_.send(out);
+}
+
+void Conversation::write_guarded(MessageWriter& writer, const sql::Question& question) {
+    const bool is_in_transaction = transaction_status_ == 'T';
+    write_step(writer, is_in_transaction ? set_savepoint : begin);
+    write_step(writer, be_quick);
+    write_step(writer, question);
+    write_sync(writer);
+    write_close(writer);  // an error leaves statement and portal
+    write_step(writer, is_in_transaction ? undo_to_savepoint : undo);
+    if (is_in_transaction) write_step(writer, drop_savepoint);
+    write_sync(writer);
 }
 
 void Conversation::on_own_reply(Request& front, char type, Bytes message) {

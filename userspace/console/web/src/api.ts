@@ -5,18 +5,21 @@ export interface Me {
   issuer?: string;
   subject?: string;
   groups: string[];
-  may: { view: boolean; decide: boolean; end: boolean };
+  may: { view: boolean; decide: boolean; end: boolean; review: boolean }; // review: answer holds that name them
   csrf?: string;
   expires?: string;
 }
 
 export interface Act {
   approval: string;
+  stage: number;
   approves: boolean;
   person: string;
   reason: string;
   time: string;
   is_runner: boolean;
+  widened_s?: number;
+  widened_times?: number;
 }
 
 export interface Approval {
@@ -26,6 +29,7 @@ export interface Approval {
   is_given: boolean;
   stage?: number; // the one that waits, from 1
   stages?: Stage[];
+  break_glass_s?: number;
 }
 
 export interface Stage {
@@ -55,11 +59,31 @@ export interface Grant {
   used: number;
   times?: number;
   needs_review?: boolean;
+  review?: { by: string; text: string; time: string };
+}
+
+export interface Suspension {
+  agent: string;
+  by: string;
+  reason: string;
+  since: string;
+}
+
+export interface Status {
+  approvals?: Grant[]; // in force, or broken glass that nobody has reviewed
+  suspended?: Suspension[];
+  [member: string]: unknown;
 }
 
 export interface Widening {
   for_s: number;
   times?: number;
+}
+
+// By the server's planner. No rows: nobody was asked, or not with success.
+export interface Estimate {
+  rows: { operation: string; relation: string; rows: number }[];
+  why_not: string;
 }
 
 export interface Hold {
@@ -79,12 +103,15 @@ export interface Hold {
   decided_by: string;
   reason: string;
   shape?: string;
+  may?: { approve: boolean; deny: boolean; why?: string }; // this person, now; of one that waits
+  agent_suspended?: string; // why; of one that waits
   // of a whole one
   has_escapes?: boolean;
   session?: string;
   agent_sets?: string[];
   agent_uid?: number;
   runner_uid?: number | null;
+  acts_for?: { issuer: string; subject: string }[];
   exe?: string;
   purpose?: string;
   database?: string;
@@ -93,7 +120,9 @@ export interface Hold {
   message?: string;
   effects?: string[];
   before?: string[];
+  estimate?: Estimate;
   is_in_transaction?: boolean;
+  in_transaction_since?: string;
   policy_revision?: number;
   digest?: string;
   approvals?: Approval[];
@@ -193,8 +222,11 @@ export function whenSignedOut(callback: () => void): void {
   onSignedOut = callback;
 }
 
-async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = {};
+// What the application asks by itself, and no person, keeps nobody signed in.
+export type Asker = "person" | "application";
+
+async function ask<T>(method: string, path: string, body?: unknown, asker: Asker = "person"): Promise<T> {
+  const headers: Record<string, string> = asker === "application" ? { "X-Assent-Background": "1" } : {};
   if (method !== "GET") {
     headers["Content-Type"] = "application/json";
     headers["X-Assent-CSRF"] = csrf;
@@ -227,21 +259,22 @@ export const api = {
   },
   providers: () => ask<{ providers: { number: number; issuer: string }[] }>("GET", "/api/v1/providers"),
   signOut: () => ask("POST", "/sign-out", {}),
-  hold: (id: string) => ask<Hold>("GET", `/api/v1/holds/${id}`),
+  hold: (id: string, asker: Asker = "person") => ask<Hold>("GET", `/api/v1/holds/${id}`, undefined, asker),
   holds: (state: "waiting" | "all") => ask<{ holds: Hold[]; is_cut: boolean }>("GET", `/api/v1/holds${query({ state })}`),
-  approve: (id: string, reason: string, wider?: { shape: Widening; most_released: number }) =>
-    ask<Hold>("POST", `/api/v1/holds/${id}/approve`, { reason, ...wider }),
+  approve: (id: string, reason: string, wider?: { shape: Widening; most_released: number }) => ask<Hold>("POST", `/api/v1/holds/${id}/approve`, { reason, ...wider }),
   deny: (id: string, reason: string) => ask<Hold>("POST", `/api/v1/holds/${id}/deny`, { reason }),
   wouldRelease: (id: string) => ask<{ would_release: string[] }>("POST", `/api/v1/holds/${id}/approve`, { is_trial: true }),
   approvals: () => ask<{ approvals: Grant[] }>("GET", "/api/v1/approvals?state=all"),
   revoke: (id: string, reason: string) => ask("POST", `/api/v1/approvals/${id}/revoke`, { reason }),
-  sessions: (filter: Record<string, string | undefined>) =>
-    ask<{ sessions: SessionRow[]; is_cut: boolean; warnings?: string[] }>("GET", `/api/v1/sessions${query(filter)}`),
+  review: (id: string, reason: string) => ask("POST", `/api/v1/approvals/${id}/review`, { reason }),
+  suspend: (agent: string, reason: string) => ask("POST", "/api/v1/suspend", { agent, reason }),
+  resume: (agent: string, reason: string) => ask("POST", "/api/v1/resume", { agent, reason }),
+  sessions: (filter: Record<string, string | undefined>, asker: Asker = "person") =>
+    ask<{ sessions: SessionRow[]; is_cut: boolean; warnings?: string[] }>("GET", `/api/v1/sessions${query(filter)}`, undefined, asker),
   replay: (id: string) => ask<{ session: string; events: LogRecord[]; is_cut: boolean }>("GET", `/api/v1/sessions/${id}`),
   end: (id: string, reason: string) => ask("POST", `/api/v1/sessions/${id}/end`, { reason }),
-  search: (filter: Record<string, string | undefined>) =>
-    ask<{ matches: Match[]; is_cut: boolean; warnings?: string[] }>("GET", `/api/v1/search${query(filter)}`),
+  search: (filter: Record<string, string | undefined>) => ask<{ matches: Match[]; is_cut: boolean; warnings?: string[] }>("GET", `/api/v1/search${query(filter)}`),
   policy: () => ask<Policy>("GET", "/api/v1/policy"),
   explain: (question: { agent: string; target: string; sql: string; database?: string }) => ask<Explanation>("POST", "/api/v1/explain", question),
-  status: () => ask<Record<string, unknown>>("GET", "/api/v1/status"),
+  status: (asker: Asker = "person") => ask<Status>("GET", "/api/v1/status", undefined, asker),
 };

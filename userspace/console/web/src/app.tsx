@@ -71,26 +71,28 @@ function Rail({ place, waiting, me, onSignOut }: { place: string; waiting: numbe
         <span>assent</span>
       </Link>
       <ul>
-        {places.map((each) => (
-          <li key={each.to}>
-            <Link to={each.to} aria-current={isAt(each.to) ? "page" : undefined}>
-              <svg viewBox="0 0 24 24" aria-hidden="true">
-                <path d={each.icon} />
-              </svg>
-              <span>{each.name}</span>
-              {each.to === "/" && waiting > 0 && (
-                <b className="badge" aria-label={`${waiting} waiting`}>
-                  {waiting}
-                </b>
-              )}
-            </Link>
-          </li>
-        ))}
+        {places
+          .filter((each) => me.may.view || each.to === "/")
+          .map((each) => (
+            <li key={each.to}>
+              <Link to={each.to} aria-current={isAt(each.to) ? "page" : undefined}>
+                <svg viewBox="0 0 24 24" aria-hidden="true">
+                  <path d={each.icon} />
+                </svg>
+                <span>{each.name}</span>
+                {each.to === "/" && waiting > 0 && (
+                  <b className="badge" aria-label={`${waiting} waiting`}>
+                    {waiting}
+                  </b>
+                )}
+              </Link>
+            </li>
+          ))}
       </ul>
       <div className="who">
         <p title={me.issuer}>
           <Stranger text={me.name} />
-          <small>{me.may.decide ? "may answer" : me.may.view ? "may look" : "may nothing here"}</small>
+          <small>{me.may.decide ? "may answer" : me.may.view ? "may look" : me.may.review ? "may answer what names you" : "may nothing here"}</small>
         </p>
         <div className="who-buttons">
           <ThemeButton />
@@ -142,16 +144,17 @@ function SignedIn({ me, onSignOut }: { me: Me; onSignOut: () => void }): ReactNo
   const [news, setNews] = useState("");
   const [showsHelp, setShowsHelp] = useState(false);
   const tell = useCallback((hold: Hold) => setNews(`${hold.agent} waits: ${hold.id}`), []);
-  const queue = useQueue(me.may.view, tell);
-  useKeys({ "/": () => go("/search"), "?": () => setShowsHelp(true) });
+  const queue = useQueue(me.may.view || me.may.review, tell);
+  useKeys({ "/": () => me.may.view && go("/search"), "?": () => setShowsHelp(true) });
   const path = place.split("?")[0] ?? "/";
   const id = path.split("/")[2] ?? "";
   let page: ReactNode;
-  if (!me.may.view)
+  const isOfReviewers = path === "/" || path.startsWith("/holds/");
+  if (!me.may.view && !(me.may.review && isOfReviewers))
     page = (
       <Page name="assent" title="Signed in">
-        <Empty title="There is nothing here for you yet">
-          This host’s settings name who may look (`view`) and who may answer (`decide`), and you are in neither. You are {me.name}
+        <Empty title="There is nothing here for you">
+          This host’s settings name who may look at this (`view`) and who administers it (`decide`), and you are in neither. You are {me.name}
           {me.groups.length > 0 && `, in ${me.groups.join(", ")}`}.
         </Empty>
       </Page>

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
-import { type Hold, type LogRecord, api } from "./api";
+import { type Asker, type Hold, type LogRecord, api } from "./api";
 
 // ---- places of the application
 
@@ -29,26 +29,30 @@ export interface Asked<T> {
   error: Error | undefined;
   isAsking: boolean;
   again: () => void;
+  refresh: () => void; // again, by the application itself
 }
 
 // Asks when `key` changes; the answer before stays until the new one is there.
-export function useAsked<T>(key: string, ask: () => Promise<T>): Asked<T> {
+export function useAsked<T>(key: string, ask: (asker: Asker) => Promise<T>): Asked<T> {
   const [state, set] = useState<{ value?: T; error?: Error; isAsking: boolean }>({ isAsking: true });
-  const [round, setRound] = useState(0);
+  const [round, setRound] = useState<{ number: number; asker: Asker }>({ number: 0, asker: "person" });
   const latest = useRef(ask);
   latest.current = ask;
   useEffect(() => {
     let isWanted = true;
     set((before) => ({ ...before, isAsking: true }));
     latest
-      .current()
+      .current(round.asker)
       .then((value) => isWanted && set({ value, isAsking: false }))
       .catch((error: Error) => isWanted && set((before) => ({ ...before, error, isAsking: false })));
     return () => {
       isWanted = false;
     };
   }, [key, round]);
-  return { value: state.value, error: state.error, isAsking: state.isAsking, again: useCallback(() => setRound((n) => n + 1), []) };
+  const next = (asker: Asker) => setRound((before) => ({ number: before.number + 1, asker }));
+  const again = useCallback(() => next("person"), []);
+  const refresh = useCallback(() => next("application"), []);
+  return { value: state.value, error: state.error, isAsking: state.isAsking, again, refresh };
 }
 
 // ---- time
@@ -89,35 +93,43 @@ export function useQueue(isWanted: boolean, onNew: (hold: Hold) => void): Queue 
   tell.current = onNew;
   useEffect(() => {
     if (!isWanted) return undefined;
-    const events = new EventSource("/api/v1/holds/events");
+    let events: EventSource;
     let holds = new Map<string, Hold>();
     let listing: Map<string, Hold> | null = new Map();
-    const show = (connection: Connection) =>
-      set({ holds: [...holds.values()].sort((a, b) => a.opened.localeCompare(b.opened)), isListed: listing === null, connection });
-    events.onopen = () => {
-      listing = new Map();
+    const show = (connection: Connection) => set({ holds: [...holds.values()].sort((a, b) => a.opened.localeCompare(b.opened)), isListed: listing === null, connection });
+    const open = () => {
+      events = new EventSource("/api/v1/holds/events");
+      events.onopen = () => {
+        listing = new Map();
+      };
+      events.addEventListener("hold", (event) => {
+        const { hold, event: what } = JSON.parse(event.data as string) as { hold: Hold; event?: string };
+        const into = listing ?? holds;
+        const isNew = what === "opened" || (what === "escalated" && !into.has(hold.id)); // to this person, then
+        if (hold.state === "waiting") into.set(hold.id, received(hold));
+        else into.delete(hold.id);
+        if (isNew && listing === null) tell.current(hold);
+        if (listing === null) show("open");
+      });
+      events.addEventListener("listed", () => {
+        holds = listing ?? holds;
+        listing = null;
+        show("open");
+      });
+      events.addEventListener("signed-out", () => {
+        events.close();
+        void api.me().catch(() => undefined); // finds out, and the application asks for a sign-in
+      });
+      events.onerror = () => {
+        show("lost");
+        if (events.readyState === EventSource.CLOSED) void api.me().catch(() => undefined);
+      };
+      events.addEventListener("again", () => {
+        events.close(); // the sign-in was renewed
+        open();
+      });
     };
-    events.addEventListener("hold", (event) => {
-      const { hold, event: what } = JSON.parse(event.data as string) as { hold: Hold; event?: string };
-      const into = listing ?? holds;
-      if (hold.state === "waiting") into.set(hold.id, received(hold));
-      else into.delete(hold.id);
-      if (what === "opened" && listing === null) tell.current(hold);
-      if (listing === null) show("open");
-    });
-    events.addEventListener("listed", () => {
-      holds = listing ?? holds;
-      listing = null;
-      show("open");
-    });
-    events.addEventListener("signed-out", () => {
-      events.close();
-      void api.me().catch(() => undefined); // finds out, and the application asks for a sign-in
-    });
-    events.onerror = () => {
-      show("lost");
-      if (events.readyState === EventSource.CLOSED) void api.me().catch(() => undefined);
-    };
+    open();
     return () => events.close();
   }, [isWanted]);
   return queue;
@@ -129,17 +141,25 @@ export function useFollowed(session: string, isWanted: boolean, onRecord: (recor
   tell.current = onRecord;
   useEffect(() => {
     if (!isWanted) return undefined;
-    const events = new EventSource(`/api/v1/sessions/${session}/events`);
-    events.onopen = () => set("open");
-    events.addEventListener("record", (event) => tell.current(JSON.parse(event.data as string) as LogRecord));
+    let events: EventSource;
     const close = (how: Connection) => () => {
       events.close();
       set(how);
     };
-    events.addEventListener("end", close("ended"));
-    events.addEventListener("failed", close("lost"));
-    events.addEventListener("signed-out", close("lost"));
-    events.onerror = () => set("lost");
+    const open = () => {
+      events = new EventSource(`/api/v1/sessions/${session}/events`);
+      events.onopen = () => set("open");
+      events.addEventListener("record", (event) => tell.current(JSON.parse(event.data as string) as LogRecord));
+      events.addEventListener("end", close("ended"));
+      events.addEventListener("failed", close("lost"));
+      events.addEventListener("signed-out", close("lost"));
+      events.addEventListener("again", () => {
+        events.close(); // the sign-in was renewed
+        open();
+      });
+      events.onerror = () => set("lost");
+    };
+    open();
     return () => events.close();
   }, [session, isWanted]);
   return connection;

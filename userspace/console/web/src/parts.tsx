@@ -1,4 +1,4 @@
-import { type AnchorHTMLAttributes, type ReactNode, useEffect, useRef } from "react";
+import { type AnchorHTMLAttributes, type ReactNode, useEffect, useRef, useState } from "react";
 
 import { type Asked, go } from "./hooks";
 
@@ -150,13 +150,7 @@ export function Ask(props: {
   }, []);
   const act = () => !props.isBusy && props.onDo(reason.current?.value.trim() ?? "");
   return (
-    <dialog
-      ref={dialog}
-      className="ask"
-      aria-labelledby="ask-title"
-      onClose={props.onClose}
-      onClick={(event) => event.target === dialog.current && dialog.current.close()}
-    >
+    <dialog ref={dialog} className="ask" aria-labelledby="ask-title" onClose={props.onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()}>
       <form
         method="dialog"
         onSubmit={(event) => {
@@ -192,5 +186,55 @@ export function Ask(props: {
         </div>
       </form>
     </dialog>
+  );
+}
+
+// A button of which the answer to its question does something, which may fail.
+export function AskButton(props: {
+  label: string;
+  tone?: "bad" | "quiet";
+  title: string;
+  action: string;
+  reason: string;
+  note: ReactNode;
+  onDo: (reason: string) => Promise<unknown>;
+}): ReactNode {
+  const [asks, setAsks] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState<Error>();
+  const act = async (reason: string) => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await props.onDo(reason);
+      setAsks(false);
+    } catch (problem) {
+      setError(problem as Error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <button type="button" className={props.tone ?? "bad"} onClick={() => setAsks(true)}>
+        {props.label}…
+      </button>
+      {asks && (
+        <Ask
+          title={props.title}
+          action={props.action}
+          tone={props.tone === "quiet" ? "good" : "bad"}
+          label={props.reason}
+          note={props.note}
+          isBusy={isBusy}
+          error={error}
+          onDo={(reason) => void act(reason)}
+          onClose={() => {
+            setAsks(false);
+            setError(undefined);
+          }}
+        />
+      )}
+    </>
   );
 }

@@ -152,7 +152,7 @@ export function ExplainPage(): ReactNode {
     setBusy(true);
     setError(undefined);
     try {
-      setAnswer(await api.explain({ agent: member("agent"), target: member("target"), sql: member("sql") }));
+      setAnswer(await api.explain({ agent: member("agent"), target: member("target"), sql: member("sql"), ...(member("database") && { database: member("database") }) }));
     } catch (problem) {
       setError(problem as Error);
       setAnswer(undefined);
@@ -187,6 +187,10 @@ export function ExplainPage(): ReactNode {
                   <option key={name}>{name}</option>
                 ))}
               </select>
+            </label>
+            <label>
+              Database
+              <input name="database" placeholder="any" autoComplete="off" spellCheck={false} />
             </label>
             <label className="is-whole">
               Command

@@ -1,8 +1,9 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 
+import { Alarms } from "./alarms";
 import { type Grant, type Hold, type Me, api } from "./api";
 import { type Queue, endsAt, go, useAsked, useKeys, useNow } from "./hooks";
-import { Ask, Empty, Link, Page, Shown, State, Time, duration } from "./parts";
+import { AskButton, Empty, Link, Page, Shown, State, Time, duration } from "./parts";
 import { Sql, Stranger } from "./text";
 
 // Holds that ask the same of the same people: the daemon's word for it, or agent, target, rules and the text without constants.
@@ -53,6 +54,8 @@ function Row({ hold, alike, now, isFirst }: { hold: Hold; alike: number; now: nu
           <span className="visually-hidden">to</span>
           <Stranger text={hold.target || "an unlisted target"} />
           {!hold.is_agent_connected && <span className="chip is-quiet">will ask again</span>}
+          {hold.agent_suspended && <span className="chip is-denied">suspended</span>}
+          {hold.may && !hold.may.approve && <span className="chip is-quiet">{hold.may.deny ? "approved by you, or not your turn" : "for others"}</span>}
           {alike > 1 && <span className="chip is-quiet">{alike} alike</span>}
         </span>
         <code className="hold-text">
@@ -102,75 +105,59 @@ function Past(): ReactNode {
 }
 
 function Grants({ grants, again, me }: { grants: Grant[]; again: () => void; me: Me }): ReactNode {
-  const [revokes, setRevokes] = useState<Grant>();
-  const [error, setError] = useState<Error>();
-  const revoke = async (reason: string) => {
-    try {
-      await api.revoke(revokes?.id ?? "", reason);
-      setRevokes(undefined);
-      again();
-    } catch (problem) {
-      setError(problem as Error);
-    }
-  };
   if (grants.length === 0) return <Empty title="No approval is wider than one command" />;
   return (
-    <>
-      <ul className="rows">
-        {grants.map((grant) => (
-          <li key={grant.id} className="row is-plain">
-            <span className="row-main">
-              <code className="hold-text">
-                <Sql text={grant.text} />
-              </code>
-              <small>
-                <Stranger text={grant.agent} /> at <Stranger text={grant.target} />, by <Stranger text={grant.given_by} />
-                {grant.reason && (
-                  <>
-                    : “<Stranger text={grant.reason} />”
-                  </>
-                )}
-              </small>
-            </span>
-            <span className="counts">
-              <span className={`chip ${grant.state === "in force" ? "is-hold" : "is-quiet"}`}>{grant.kind === "glass" ? `glass broken, ${grant.state}` : grant.state}</span>
-              used {grant.used}
-              {grant.times ? ` of ${grant.times}` : " times"}
-            </span>
-            <span className="row-end">
-              {grant.state === "in force" && me.may.decide ? (
-                <button type="button" className="bad" onClick={() => setRevokes(grant)}>
-                  Revoke…
-                </button>
-              ) : (
-                <Time at={grant.until} short />
+    <ul className="rows">
+      {grants.map((grant) => (
+        <li key={grant.id} className="row is-plain">
+          <span className="row-main">
+            <code className="hold-text">
+              <Sql text={grant.text} />
+            </code>
+            <small>
+              <Stranger text={grant.agent} /> at <Stranger text={grant.target} />, by <Stranger text={grant.given_by} />
+              {grant.reason && (
+                <>
+                  : “<Stranger text={grant.reason} />”
+                </>
               )}
-              {grant.state === "in force" && <small>{duration(grant.left_s)} left</small>}
-            </span>
-          </li>
-        ))}
-      </ul>
-      {revokes && (
-        <Ask
-          title={`Revoke ${revokes.id}?`}
-          action="Revoke it"
-          tone="bad"
-          label="Reason, for the record"
-          isBusy={false}
-          error={error}
-          onDo={(reason) => void revoke(reason)}
-          onClose={() => setRevokes(undefined)}
-          note={<p>Nothing more runs under it, and the sessions that run under it now are ended.</p>}
-        />
-      )}
-    </>
+              {grant.review && (
+                <>
+                  {" · reviewed by "}
+                  <Stranger text={grant.review.by} />: “<Stranger text={grant.review.text} />”
+                </>
+              )}
+            </small>
+          </span>
+          <span className="counts">
+            <span className={`chip ${grant.state === "in force" ? "is-hold" : "is-quiet"}`}>{grant.kind === "glass" ? `glass broken, ${grant.state}` : grant.state}</span>
+            used {grant.times ? `${grant.used} of ${grant.times}` : grant.used === 1 ? "once" : `${grant.used} times`}
+          </span>
+          <span className="row-end">
+            {grant.state === "in force" && me.may.decide ? (
+              <AskButton
+                label="Revoke"
+                title={`Revoke ${grant.id}?`}
+                action="Revoke it"
+                reason="Reason, for the record"
+                note={<p>Nothing more runs under it, and the sessions that run under it now are ended.</p>}
+                onDo={(reason) => api.revoke(grant.id, reason).then(again)}
+              />
+            ) : (
+              <Time at={grant.until} short />
+            )}
+            {grant.state === "in force" && <small>{duration(grant.left_s)} left</small>}
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
 export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
   const now = useNow();
   const [shows, setShows] = useState<"waiting" | "past" | "wider">("waiting");
-  const grants = useAsked("approvals", api.approvals);
+  const grants = useAsked("approvals", () => (me.may.view ? api.approvals() : Promise.resolve(undefined)));
   const groups = useMemo(() => groupsOf(queue.holds), [queue.holds]);
   const list = useRef<HTMLDivElement>(null);
   const move = (by: number) => {
@@ -203,6 +190,7 @@ export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
         </div>
       }
     >
+      {me.may.view && <Alarms me={me} queue={queue} />}
       {queue.connection === "lost" && (
         <p className="banner" role="status">
           The connection is lost; what you see may be out of date. Trying again…
@@ -211,13 +199,16 @@ export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
       {shows === "past" ? (
         <Past />
       ) : shows === "wider" ? (
-        <Shown of={grants}>{(answer) => <Grants grants={answer.approvals} again={grants.again} me={me} />}</Shown>
+        <Shown of={grants}>{(answer) => answer && <Grants grants={answer.approvals} again={grants.again} me={me} />}</Shown>
       ) : !queue.isListed ? (
         <div className="loading" role="status">
           <span className="visually-hidden">Loading</span>
         </div>
       ) : count === 0 ? (
-        <Empty title="Nothing waits for you">New holds appear here by themselves. Keep this page open, or follow a link from a notice.</Empty>
+        <Empty title="Nothing waits for you">
+          New holds appear here by themselves. Keep this page open, or follow a link from a notice.
+          {!me.may.view && ` You see the holds whose approvals name you: ${[me.name, ...me.groups].join(", ")}.`}
+        </Empty>
       ) : (
         <div ref={list} className="holds" aria-live="polite" aria-relevant="additions">
           {groups.map((group) => (

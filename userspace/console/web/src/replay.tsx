@@ -3,7 +3,7 @@ import { Fragment, type ReactNode, useCallback, useEffect, useMemo, useRef, useS
 
 import { type LogRecord, type Me, api } from "./api";
 import { useAsked, useFollowed, useKeys } from "./hooks";
-import { Ask, Fact, Page, Shown, Time, Verdict } from "./parts";
+import { AskButton, Fact, Page, Shown, Time, Verdict } from "./parts";
 import { Sql, Stranger } from "./text";
 
 const text = (record: LogRecord, member: string) => (typeof record[member] === "string" ? (record[member] as string) : "");
@@ -55,11 +55,13 @@ function CommandRecord({ record }: { record: LogRecord }): ReactNode {
   const effects = (Array.isArray(record.effects) ? record.effects : []) as { operation?: string; objects?: unknown[] }[];
   return (
     <>
-      <pre className="said">
-        <code>
-          <Sql text={String(bodies.text ?? "")} />
-        </code>
-      </pre>
+      {typeof bodies.text === "string" && bodies.text && (
+        <pre className="said">
+          <code>
+            <Sql text={bodies.text} />
+          </code>
+        </pre>
+      )}
       {typeof bodies.parameters === "string" && bodies.parameters && (
         <pre className="said is-values">
           <code>
@@ -294,8 +296,6 @@ function Opened({ record }: { record: LogRecord | undefined }): ReactNode {
 export function SessionPage({ id, me }: { id: string; me: Me }): ReactNode {
   const asked = useAsked(id, () => api.replay(id));
   const [more, setMore] = useState<LogRecord[]>([]);
-  const [asksEnd, setAsksEnd] = useState(false);
-  const [error, setError] = useState<Error>();
   const records = useMemo(() => {
     const known = new Map<string, LogRecord>();
     for (const record of [...(asked.value?.events ?? []), ...more]) known.set(String(record.seq ?? `${record.type} ${record.time}`), record);
@@ -305,14 +305,6 @@ export function SessionPage({ id, me }: { id: string; me: Me }): ReactNode {
   const isOpen = records.length > 0 && !isOver;
   const take = useCallback((record: LogRecord) => setMore((before) => [...before, record].slice(-5000)), []);
   const connection = useFollowed(id, isOpen, take);
-  const end = async (reason: string) => {
-    try {
-      await api.end(id, reason);
-      setAsksEnd(false);
-    } catch (problem) {
-      setError(problem as Error);
-    }
-  };
   return (
     <Page
       name={id}
@@ -323,9 +315,14 @@ export function SessionPage({ id, me }: { id: string; me: Me }): ReactNode {
           <>
             <span className={`chip ${connection === "open" ? "is-live" : "is-quiet"}`}>{connection === "open" ? "live" : "open"}</span>
             {me.may.end && (
-              <button type="button" className="bad" onClick={() => setAsksEnd(true)}>
-                End it…
-              </button>
+              <AskButton
+                label="End it"
+                title="End this session?"
+                action="End it"
+                reason="Reason, told to the agent"
+                note={<p>The connection is closed on both sides; what was not committed is rolled back by the database.</p>}
+                onDo={(reason) => api.end(id, reason)}
+              />
             )}
           </>
         ) : (
@@ -342,19 +339,6 @@ export function SessionPage({ id, me }: { id: string; me: Me }): ReactNode {
           </>
         )}
       </Shown>
-      {asksEnd && (
-        <Ask
-          title="End this session?"
-          action="End it"
-          tone="bad"
-          label="Reason, told to the agent"
-          isBusy={false}
-          error={error}
-          onDo={(reason) => void end(reason)}
-          onClose={() => setAsksEnd(false)}
-          note={<p>The connection is closed on both sides; what was not committed is rolled back by the database.</p>}
-        />
-      )}
     </Page>
   );
 }

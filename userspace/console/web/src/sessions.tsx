@@ -56,13 +56,13 @@ function Rows({ rows }: { rows: SessionRow[] }): ReactNode {
 export function SessionsPage({ place }: { place: string }): ReactNode {
   const filter = filterOf(place);
   const isLive = filter.live === "true";
-  const sessions = useAsked(place, () => api.sessions({ limit: "200", ...filter }));
-  const { again } = sessions;
+  const sessions = useAsked(place, (asker) => api.sessions({ limit: "200", ...filter }, asker));
+  const { refresh } = sessions;
   useEffect(() => {
     if (!isLive) return undefined;
-    const timer = setInterval(again, 5000);
+    const timer = setInterval(refresh, 5000);
     return () => clearInterval(timer);
-  }, [isLive, again]);
+  }, [isLive, refresh]);
   const change = (member: string, value: string) => {
     const next = new URLSearchParams(Object.entries({ ...filter, [member]: value }).filter(([, given]) => given));
     go(`/sessions${next.size ? `?${next}` : ""}`, "replace");
