@@ -48,7 +48,7 @@ _assent() {
                 *) words="show wait --all --each --watch $common" ;;
             esac ;;
         approve) words="$(_assent_holds) --reason --shape --for --times --yes $common" ;;
-        deny) words="$(_assent_holds) --reason $common" ;;
+        deny) words="$(_assent_holds) --agent --reason $common" ;;
         approvals) words="--all $common" ;;
         revoke | review) words="$(_assent_grants) --reason $common" ;;
         suspend | resume) words="--reason $common" ;;

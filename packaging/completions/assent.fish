@@ -74,7 +74,7 @@ complete -c assent -n '__fish_seen_subcommand_from sessions search' -l until -x 
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l verdict -x -a 'allow hold deny' -d 'Only what was judged so'
 complete -c assent -n '__fish_seen_subcommand_from replay' -l follow -d 'Go on until the session closes'
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l since -x -d 'Then or later: 12h, 7d, 2026-11-22'
-complete -c assent -n '__fish_seen_subcommand_from sessions search' -l agent -x -d 'Only of this agent'
+complete -c assent -n '__fish_seen_subcommand_from sessions search deny' -l agent -x -d 'Only of this agent'
 complete -c assent -n '__fish_seen_subcommand_from sessions search' -l limit -x -d 'At most so many'
 complete -c assent -n '__fish_seen_subcommand_from search' -l session -x -a '(__assent_sessions)' -d 'Only in this session'
 complete -c assent -n '__fish_seen_subcommand_from sessions replay search verify' -l folder -x -a '(__fish_complete_directories)' -d 'The log'

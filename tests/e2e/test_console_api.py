@@ -5,21 +5,8 @@ import re
 import urllib.request
 
 import harness
-import jsonschema
+from openapi import Description
 from test_console import InABrowser
-
-
-def strict(schema, is_part=False):
-    """The schema with every object closed: a member that it does not describe is a mistake. Parts are closed by their whole."""
-    if isinstance(schema, list):
-        return [strict(each, is_part) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {name: strict(each, name == "allOf") for name, each in schema.items()}
-    is_object = "$ref" in schema or "allOf" in schema or isinstance(schema.get("properties"), dict)
-    if is_object and not is_part and "additionalProperties" not in schema:
-        closed["unevaluatedProperties"] = False
-    return closed
 
 
 class Api(InABrowser):
@@ -30,16 +17,7 @@ class Api(InABrowser):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.openapi = cls.console.json("/api/v1/openapi.json")[1]
-        cls.components = {"schemas": {name: strict(schema, is_part=True) for name, schema in cls.openapi["components"]["schemas"].items()}}
-
-    def validate(self, operation, status, answer):
-        """That an answer is as the description says; every object in it is described."""
-        described = operation["responses"].get(str(status)) or operation["responses"]["default"]
-        if "$ref" in described:
-            described = self.openapi["components"]["responses"]["Error"]
-        schema = described["content"]["application/json"]["schema"]
-        jsonschema.Draft202012Validator({**strict(schema), "components": self.components}).validate(answer)
+        cls.api = Description(cls.console)
 
     def test_every_answer_is_as_it_is_described(self):
         agent, hold = self.hold_one(61)
@@ -47,7 +25,7 @@ class Api(InABrowser):
         everything = self.token("everything", "holds", "records", "policy", "status", "end")["token"]
         session = self.assent.ask("holds", "show", hold)["session"]
         seen = set()
-        for path, methods in self.openapi["paths"].items():
+        for path, methods in self.api.paths.items():
             for method, operation in methods.items():
                 kind = operation["responses"]["200"]["content"]
                 if "application/json" not in kind or operation["operationId"] in ("approve", "deny", "endSession", "revoke", "review", "suspend", "resume"):
@@ -57,28 +35,28 @@ class Api(InABrowser):
                 status, answer = self.console.json("/api/v1" + real, token=everything, method=method.upper(), body=body)
                 with self.subTest(path=path):
                     self.assertEqual(status, 200, answer)
-                    self.validate(operation, status, answer)
+                    self.api.validate(operation, status, answer)
                     seen.add(operation["operationId"])
         self.assertLessEqual({"me", "listHolds", "showHold", "listSessions", "replay", "search", "policy", "explain", "status", "providers"}, seen)
         # What is refused is described as well.
-        show = self.openapi["paths"]["/holds/{id}"]["get"]
+        show = self.api.paths["/holds/{id}"]["get"]
         for path, wanted in (("holds/h-zzzzzz", 404), ("nothing", 404), ("holds?state=some", 400)):
             status, answer = self.console.json(f"/api/v1/{path}", token=everything)
             self.assertEqual(status, wanted)
-            self.validate(show, status, answer)
+            self.api.validate(show, status, answer)
         # No token answers a hold, whatever its scopes.
         for verb in ("approve", "deny"):
             self.assertEqual(self.console.ask(f"/api/v1/holds/{hold}/{verb}", token=everything, method="POST", body={})[0], 403)
         self.assertEqual(self.assent.ask("holds", "show", hold)["state"], "waiting")
         status, answer = self.console.json(f"/api/v1/sessions/{session}/end", token=everything, method="POST", body={"reason": "by a program"})
         self.assertEqual((status, answer["session"]), (200, session))
-        self.validate(self.openapi["paths"]["/sessions/{id}/end"]["post"], status, answer)
+        self.api.validate(self.api.paths["/sessions/{id}/end"]["post"], status, answer)
         agent.kill()
 
     def test_every_route_is_described(self):
         source = (harness.throwaway.SOURCE / "userspace/console/api.cc").read_text()
         routes = {(method.lower(), f"/{path}") for method, path in re.findall(r'\{"(GET|POST)", "([^"]+)", &Api', source)}
-        described = {(method, path) for path, methods in self.openapi["paths"].items() for method in methods}
+        described = {(method, path) for path, methods in self.api.paths.items() for method in methods}
         self.assertEqual(described - routes, {("get", "/providers"), ("get", "/openapi.json")})
         self.assertEqual(routes - described, set())
 

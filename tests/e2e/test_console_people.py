@@ -2,6 +2,7 @@
 
 import harness
 import test_console
+from openapi import Description
 
 POLICY = (harness.POLICY.replace("operations: [update, delete], objects: [\"public.*\"]", "operations: [update], objects: [public.orders]")
           .replace("users: [root, backup], groups: [www-data]", 'users: ["unix:root", ana@example.com]')
@@ -47,6 +48,54 @@ class People(test_console.InABrowser):
 
     def main(self):
         return self.browser.run("return page.locator('main').innerText();")
+
+    def test_every_answer_to_people_is_as_it_is_described(self):
+        api = Description(self.console)
+        self.as_person("ana")
+
+        def ask(method, path, body=None, name=None):
+            """As the application asks: with the session's cookie, and its word for what changes something."""
+            status, answer = self.browser.run("""
+                return page.evaluate(async ({ method, path, body }) => {
+                    const me = await fetch('/api/v1/me').then((each) => each.json());
+                    const headers = { 'Content-Type': 'application/json', 'X-Assent-CSRF': me.csrf };
+                    const answer = await fetch('/api/v1' + path, method === 'GET' ? {} : { method, headers, body: JSON.stringify(body ?? {}) });
+                    return [answer.status, await answer.json()];
+                }, given);
+            """, method=method, path=path, body=body)
+            self.assertEqual(status, 200, answer)
+            api.validate(api.paths[name or path][method.lower()], status, answer)
+            return answer
+
+        def of_hold(hold, verb, **body):
+            return ask("POST", f"/holds/{hold}/{verb}", body, f"/holds/{{id}}/{verb}")
+
+        self.assertIn("csrf", ask("GET", "/me"))
+        agent, hold = self.held("UPDATE orders SET status = 'returned' WHERE id = 61")
+        alike, other = self.held("UPDATE orders SET status = 'returned' WHERE id = 62")
+        self.assertEqual({each["may"]["approve"] for each in ask("GET", "/holds")["holds"]}, {True})
+        self.assertEqual(of_hold(hold, "approve", is_trial=True)["would_release"], [other])
+        given = of_hold(hold, "approve", reason="both", shape={"for_s": 600, "times": 9}, most_released=1)
+        self.assertEqual((given["released"], given["granted"]["times"]), ([other], 9))
+        self.assertEqual((agent.next(), alike.next()), ({"rows": 1}, {"rows": 1}))
+        ask("POST", f"/approvals/{given['granted']['id']}/revoke", {"reason": "enough"}, "/approvals/{id}/revoke")
+        agent, hold = self.held("DELETE FROM orders WHERE id = 1061")
+        self.assertEqual(ask("GET", f"/holds/{hold}", name="/holds/{id}")["may"]["break_glass_s"], 300)
+        broken = of_hold(hold, "approve", reason="it burns")["granted"]
+        self.assertEqual(agent.next(), {"rows": 0})
+        self.addCleanup(self.assent.cli, "resume", "nightly")
+        ask("POST", "/suspend", {"agent": "nightly", "reason": "look at it"})
+        status = ask("GET", "/status")
+        self.assertEqual(([one["id"] for one in status["approvals"]], [one["agent"] for one in status["suspended"]]), ([broken["id"]], ["nightly"]))
+        ask("POST", "/resume", {"agent": "nightly"})
+        self.as_person("dan")
+        ask("POST", f"/approvals/{broken['id']}/revoke", {}, "/approvals/{id}/revoke")
+        reviewed = ask("POST", f"/approvals/{broken['id']}/review", {"reason": "nothing was lost"}, "/approvals/{id}/review")
+        self.assertEqual(reviewed["review"]["by"], "dan@example.com")
+        self.assertIn("revoked", {one["state"] for one in ask("GET", "/approvals?state=all", name="/approvals")["approvals"]})
+        agent, hold = self.held("DELETE FROM payments WHERE id = 63")
+        of_hold(hold, "deny", reason="not today")
+        self.assert_refused(agent.next(), cause="reviewer")
 
     def test_who_is_only_a_reviewer_sees_and_answers_what_names_them(self):
         other, not_theirs = self.held("UPDATE orders SET status = 'returned' WHERE id = 71")

@@ -35,10 +35,12 @@ class Renewed(InABrowser):
         self.provider.stop()
         status = throwaway.wait_until(lambda: self.refused(cookie), self.id_ttl + 20, "the token has expired")
         self.assertEqual(status, 503)
-        # It is back, and knows of nothing: whoever it does not vouch for is signed out.
+        self.browser.run("await page.goto(given.url + '/policy').catch(() => 0); await page.goto(given.url); await page.getByText('does not answer').waitFor();",
+                         url=self.console.url)
+        # It is back, and knows of nothing: whoever it does not vouch for is signed out, and the page says so by itself.
         self.provider.start()
         throwaway.wait_until(lambda: self.console.ask("/api/v1/me", headers=cookie)[0] == 401, 30, "the session is over")
-        self.browser.run("await page.goto(given.url); await page.getByRole('link', { name: /^Sign in/ }).waitFor();", url=self.console.url)
+        self.browser.run("await page.getByRole('button', { name: 'Try again' }).click(); await page.getByRole('link', { name: /^Sign in/ }).waitFor();")
 
     def refused(self, cookie):
         status = self.console.ask("/api/v1/me", headers=cookie)[0]

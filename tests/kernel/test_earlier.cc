@@ -14,6 +14,7 @@
 #include <array>
 #include <string_view>
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -44,10 +45,13 @@ Fd bound(const std::string& ip, int type) {
 
 std::string told(const Result<>& done) { return done ? "done" : done.error().message; }
 
-// What happens to a socket within a second: "readable", "nothing", "end", or the name of its error.
-std::string end_of(int socket) {
+constexpr int long_ms = 10'000;  // for what is to happen, on a slow machine
+constexpr int short_ms = 500;    // for what is not
+
+// What happens to a socket: "readable", "nothing", "end", or the name of its error.
+std::string end_of(int socket, int wait_ms = long_ms) {
     pollfd waited{socket, POLLIN, 0};
-    if (::poll(&waited, 1, 1000) <= 0) return "nothing";
+    if (::poll(&waited, 1, wait_ms) <= 0) return "nothing";
     char byte = 0;
     const auto size = ::recv(socket, &byte, 1, MSG_DONTWAIT);
     return size > 0 ? "readable" : size == 0 ? "end" : error_name(errno);
@@ -68,6 +72,20 @@ std::string connect_again(int socket, const std::string& ip, std::uint16_t port)
     socklen_t size = 0;
     const auto address = address_of(ip, port, size);
     return error_name(::connect(socket, reinterpret_cast<const sockaddr*>(&address), size) == 0 ? 0 : errno);
+}
+
+// Whether no program of these types is attached any more: the kernel lets go of a link some time after its last name.
+bool are_gone(const std::filesystem::path& cgroup, std::initializer_list<bpf_attach_type> types) {
+    const Fd folder(::open(cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const auto is_gone = [&](bpf_attach_type type) {
+        __u32 count = 0;
+        return ::bpf_prog_query(folder.get(), type, 0, nullptr, nullptr, &count) == 0 && count == 0;
+    };
+    for (int waited = 0; waited < long_ms; waited += 10) {
+        if (std::ranges::all_of(types, is_gone)) return true;
+        ::usleep(10'000);
+    }
+    return false;
 }
 
 // Two ends of a pipe by which an agent says that it has its sockets, and is told that it is governed.
@@ -110,9 +128,9 @@ protected:
         return std::move(*opened);
     }
 
-    [[nodiscard]] Fd accept(std::size_t listener) const {
+    [[nodiscard]] Fd accept(std::size_t listener, int wait_ms = long_ms) const {
         pollfd waited{listeners[listener].get(), POLLIN, 0};
-        if (::poll(&waited, 1, 1000) <= 0) return {};
+        if (::poll(&waited, 1, wait_ms) <= 0) return {};
         return Fd(::accept4(listeners[listener].get(), nullptr, nullptr, SOCK_CLOEXEC));
     }
 
@@ -203,8 +221,8 @@ TEST_F(Before, what_was_made_before_joining_is_destroyed_and_never_used_again) {
     const auto ends = agent.finish();
     // With BPF LSM the use of a foreign socket is refused before all that.
     EXPECT_TRUE(ends == "ECONNABORTED EPERM EPERM EPERM EPERM EPERM" || redirect->has_guard()) << ends;
-    EXPECT_EQ(end_of(udp.get()), "nothing");
-    EXPECT_FALSE(accept(0).is_open() || accept(1).is_open());
+    EXPECT_EQ(end_of(udp.get(), short_ms), "nothing");
+    EXPECT_FALSE(accept(0, short_ms).is_open() || accept(1, short_ms).is_open());
     const auto all = redirect->take_earlier_sockets();
     EXPECT_EQ(all.sockets.size(), 5U);
     for (const auto& socket : all.sockets) EXPECT_TRUE(socket.is_ended && socket.note.empty()) << socket.note;
@@ -218,12 +236,12 @@ TEST_F(Before, is_listed_only_when_settings_say_so) {
         Fd v4;
         if (connect_to("127.0.0.1", tcp4, v4) != "connected") return "setup";
         turn.wait_for_govern();
-        return end_of(v4.get());
+        return end_of(v4.get(), short_ms);
     });
     turn.wait_for_agent();
     const Fd peer = accept(0);
     EXPECT_EQ(told(redirect->govern(place.governed())), "done");
-    EXPECT_EQ(end_of(peer.get()), "nothing");
+    EXPECT_EQ(end_of(peer.get(), short_ms), "nothing");
     turn.tell_governed();
     EXPECT_EQ(agent.finish(), "nothing");
     const auto all = redirect->take_earlier_sockets();
@@ -284,6 +302,7 @@ TEST_F(Before, flows_through_the_proxy_stay_when_hooks_are_taken_over_or_put_bac
     const kernel::Pins pins(place.bpffs());
     const auto id = *kernel::cgroup_id_of(place.governed());
     for (const auto* name : {"connect4", "egress", "ingress"}) ASSERT_EQ(::unlink((pins.governed(id) / name).c_str()), 0);
+    ASSERT_TRUE(are_gone(place.governed(), {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_INGRESS}));
     turn.tell_governed();
     turn.wait_for_agent();
     const Fd direct = accept(0);

@@ -26,6 +26,16 @@ constexpr std::int64_t longest_wait = 30LL * 24 * 3600;  // seconds
 constexpr std::size_t group_ids = 100;                   // shown of a group
 constexpr std::size_t group_text = 400;
 
+// For how long the glass would be broken by giving these; nothing: by none of them.
+std::optional<std::chrono::seconds> glass_of(const Hold& hold, const std::vector<approve::Seat>& seats) {
+    std::optional<std::chrono::seconds> lasts;
+    for (const auto& seat : seats) {
+        const auto& glass = hold.request.approvals[seat.approval].break_glass;
+        if (glass && (!lasts || *glass < *lasts)) lasts = glass;
+    }
+    return lasts;
+}
+
 // What the handlers share; each of them keeps it alive.
 struct HoldHandlers {
     HoldRequests deps;
@@ -46,11 +56,13 @@ private:
         const DecideLists lists = deps.decide();
         auto allowed = approve::may_decide(hold, person, lists);
         const bool may_deny = allowed.has_value();
+        json out{{"approve", false}, {"deny", may_deny}};
         if (may_deny) {
-            if (auto seats = approve::seats_of(hold, person, true, lists.reviewing); !seats)
-                allowed = std::unexpected(std::move(seats.error()));
+            const auto seats = approve::seats_of(hold, person, true, lists.reviewing);
+            out["approve"] = seats.has_value();
+            if (!seats) allowed = std::unexpected(seats.error());
+            if (const auto lasts = seats ? glass_of(hold, *seats) : std::nullopt) out["break_glass_s"] = lasts->count();
         }
-        json out{{"approve", allowed.has_value()}, {"deny", may_deny}};
         if (!allowed) out["why"] = shown_text(allowed.error().message);
         return out;
     }
@@ -168,7 +180,8 @@ Result<json> list_holds(HoldHandlers& shared, const Peer& peer, const json& requ
     // An agent is not let through all that the host has ever held to find its own.
     const bool only_waiting = sight == Sight::own || !request.value("all", false);
     // One at a time: together they may be larger than memory.
-    for (const std::string& id : shared.deps.desk.ids(only_waiting, limits::holds_listed)) {
+    const std::size_t most = only_waiting ? limits::open_holds : limits::holds_listed;
+    for (const std::string& id : shared.deps.desk.ids(only_waiting, most)) {
         const auto hold = shared.deps.desk.find(id);
         if (!hold || !may_see(shared, sight, *hold, peer)) continue;
         if (!emit({{"hold", shared.shown(*hold, peer, detail)}})) return json();

@@ -32,8 +32,9 @@ struct HoldRequests {
 
 // Before server.start(). Adds one on_change() callback to the desk. The verbs:
 //   holds  {all?, watch?, brief?}  each hold as {"hold": …}; with watch then each change as {"event": "opened" | "decided" |
-//                                  "ended", "hold": …} until the peer leaves; the answer is {"count": n, "groups": [{shape,
-//                                  agent, target, text, count, ids}]}, those that wait by shape. brief: texts are cut.
+//                                  "escalated" | "ended", "hold": …} until the peer leaves; the answer is {"count": n,
+//                                  "groups": [{shape, agent, target, text, count, ids}]}, those that wait by shape. brief:
+//                                  texts are cut.
 //   hold   {id}                    one hold, whole
 //   wait   {id, timeout_s?}        answers with the hold when it no longer waits, or when that time is over
 //   approve, deny {id, reason?}    the hold after it; recorded (hold.decided) before it takes effect. approve takes also:
@@ -42,8 +43,8 @@ struct HoldRequests {
 //     most_released                how many other holds it may release; more is Errc::unavailable
 //     is_trial                     nothing is done: the answer says what it would release
 // People in `decide` and `view`, and root, see every hold; reviewers those that they may answer; an agent those of its own
-// cgroup and uid; others see none. People are told with each that waits what they may: "may": {approve, deny, why?},
-// and whether its agent is suspended: "agent_suspended": why.
+// cgroup and uid; others see none. People are told with each that waits what they may: "may": {approve, deny, why?,
+// break_glass_s?}, and whether its agent is suspended: "agent_suspended": why.
 void add_hold_requests(control::Server& server, HoldRequests deps);
 
 }  // namespace assent::app

@@ -129,8 +129,10 @@ Result<approve::Person> Issuers::identify(std::string_view token) const {
             return fail(Errc::denied, fmt::format("the ID token does not say which user of this host you are: it has no "
                                                   "single, plain '{}' (`unix_claim`)",
                                                   fmt::join(reviewers->unix_claim, ".")));
+        const auto account = kernel::account_of(users.front());
         // Who has no user here has started nothing here.
-        if (const auto account = kernel::account_of(users.front())) out.own_uid = account->uid;
+        if (!account && account.error().code != Errc::not_found) return std::unexpected(account.error());
+        if (account) out.own_uid = account->uid;
     }
     const bool is_let_in = reviewers->groups.empty() || std::ranges::any_of(out.groups, [&](const std::string& group) {
                                return std::ranges::find(reviewers->groups, group) != reviewers->groups.end();

@@ -147,10 +147,12 @@ json token_to_json(const model::AgentToken& token) {
 json person_to_json(const approve::Person& person) {
     json groups = json::array();
     for (const auto& group : person.groups) groups.push_back(shown_text(group));
-    return {{"name", shown_text(person.name)},
-            {"groups", groups},
-            {"issuer", shown_text(person.issuer)},
-            {"subject", shown_text(person.subject)}};
+    json out = {{"name", shown_text(person.name)},
+                {"groups", groups},
+                {"issuer", shown_text(person.issuer)},
+                {"subject", shown_text(person.subject)}};
+    if (person.own_uid) out["own_uid"] = *person.own_uid;
+    return out;
 }
 
 void add_login_requests(control::Server& server, LoginRequests deps) {

@@ -28,9 +28,9 @@ json notice_of(const approve::Hold& hold, std::string_view event, const Clock& c
     return {{"event", event}, {"time", to_rfc3339(clock.wall())}, {"hold", hold_for_notice(hold, clock.wall())}};
 }
 
-// Whether its own approval broke the glass; what that released besides has no answers.
+// Whether its own approval broke the glass; what that released besides has not been given all that it needs.
 bool has_broken_glass(const approve::Hold& hold) {
-    return hold.status.state == model::HoldState::approved && !hold.acts.empty() &&
+    return hold.status.state == model::HoldState::approved && approve::is_all_given(hold) &&
            std::ranges::any_of(hold.request.approvals,
                                [](const auto& approval) { return approval.break_glass.has_value(); });
 }
@@ -48,7 +48,7 @@ Result<json> watch(const NoticeRequests& deps, const Peer& peer, const Emit& emi
     Notices::Watcher watcher(deps.notices);  // before the list is made, so that nothing falls between
     std::size_t count = 0;
     // One at a time: together they may be larger than memory.
-    for (const std::string& id : deps.desk.ids(true, limits::holds_listed)) {
+    for (const std::string& id : deps.desk.ids(true, limits::open_holds)) {
         const auto hold = deps.desk.find(id);
         if (!hold || hold->status.state != model::HoldState::waiting) continue;
         if (!emit({{"notice", notice_of(*hold, "opened", deps.clock)}})) return json();

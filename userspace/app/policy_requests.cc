@@ -38,6 +38,7 @@ Result<json> me(const PolicyHandlers& shared, const Peer& peer) {
         out["issuer"] = shown_text(peer.person.issuer);
         out["subject"] = shown_text(peer.person.subject);
     }
+    if (peer.person.own_uid) out["own_uid"] = *peer.person.own_uid;
     const bool is_token = !peer.person.scopes.empty();
     if (is_token) out["scopes"] = peer.person.scopes;
     out["may"] = {{"view", may_view(peer, lists)},

@@ -115,7 +115,9 @@ inline constexpr std::size_t console_sessions_per_person = 16;  // one more ends
 inline constexpr std::size_t console_sign_ins = 1'000;          // begun and not finished; one more forgets the oldest
 inline constexpr auto console_sign_in_timeout = 10min;
 inline constexpr auto console_renewed_before = 60s;              // an ID token expires; or half its time, where that is less
-inline constexpr auto console_renewed_again = 10s;               // after the provider did not answer
+inline constexpr auto console_renewed_at_most_every = 5s;        // of one session
+inline constexpr auto console_renewed_again_after = 10s;         // when the provider did not answer
+inline constexpr auto console_renewal_waited_for = 5s;           // by requests of a session whose token has expired
 inline constexpr std::size_t console_body = 2 * MiB + 64 * KiB;  // of a request: a statement, escaped, to be explained
 // By one connection, whatever it is: the HTTP library bounds bodies and lines, and not how many headers come. Then it is
 // cut.

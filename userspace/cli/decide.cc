@@ -93,15 +93,19 @@ void decide_hold(Context& context, const DecisionAsked& asked) {
     const auto hold = ask_daemon(context, request);
     if (!hold) return;
     if (context.is_json) {
-        print_json(*hold);
+        asked.is_one_of_many ? print_json_line(*hold) : print_json(*hold);
     } else {
         std::printf("%s\n", shown_text(outcome_text(*hold, asked.widened.has_value())).c_str());
     }
 }
 
+void add_reason_option(CLI::App& verb, std::string& reason) {
+    verb.add_option("--reason", reason, "Why; recorded, and told to the agent when denied")->type_name("TEXT");
+}
+
 void add_decision_options(CLI::App& verb, DecisionAsked& asked) {
     verb.add_option("ID", asked.id, "The hold, or the beginning of its id")->required()->type_name("");
-    verb.add_option("--reason", asked.reason, "Why; recorded, and told to the agent when denied")->type_name("TEXT");
+    add_reason_option(verb, asked.reason);
 }
 
 }  // namespace assent::cli

@@ -19,9 +19,11 @@ struct DecisionAsked {
     bool approves = false;
     std::string reason;
     std::optional<Widened> widened;
-    bool is_confirmed = false;  // nobody is asked before a widened approval is given
+    bool is_confirmed = false;    // nobody is asked before a widened approval is given
+    bool is_one_of_many = false;  // as JSON: a line of its own
 };
 
+void add_reason_option(CLI::App& verb, std::string& reason);
 // The argument ID and --reason.
 void add_decision_options(CLI::App& verb, DecisionAsked& asked);
 

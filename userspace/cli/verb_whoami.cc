@@ -39,6 +39,7 @@ void print_person(const json& person) {
     fields.add("issuer", text_of(person, "issuer"));
     fields.add("subject", text_of(person, "subject"));
     fields.add("groups", groups.empty() ? "none" : joined(groups));
+    if (person.contains("own_uid")) fields.add("here", fmt::format("uid {}", number_of(person, "own_uid")));
     std::printf("%s\n", fields.to_text(terminal_width()).c_str());
 }
 

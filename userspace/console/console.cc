@@ -187,30 +187,28 @@ Response Console::providers() const {
 }
 
 Result<> Console::keep_signed_in(const std::string& id, Session& session) {
-    if (session.login.refresh_token.empty() || clock_.wall() < session.login.renews) return {};
-    // One at a time: a refresh token is good once, and two windows ask at the same moment.
-    const std::scoped_lock lock(renewing_);
-    const auto latest = sessions_.look(id);
+    if (sessions_.begin_renewal(id)) return renew(id, session);
+    if (clock_.wall() < session.login.expires) return {};
+    // Another request is at it, or the provider did not answer just now.
+    auto latest = sessions_.await_renewal(id);
     if (!latest) return fail(Errc::denied, "sign in first");
-    session = *latest;
-    const WallTime now = clock_.wall();
-    if (now < session.login.renews) return {};
-    auto renewed = sign_in_.renew(session.login, session.person);
-    if (renewed) {
-        session.login = std::move(*renewed);
-        sessions_.renew(id, session.login);
-        return {};
-    }
-    spdlog::info("a session could not be renewed: {}", shown_text(renewed.error().message));
-    if (renewed.error().code != Errc::unavailable) {
+    session = std::move(*latest);
+    if (clock_.wall() < session.login.expires) return {};
+    return fail(Errc::unavailable, "the identity provider does not answer; try again in some seconds");
+}
+
+Result<> Console::renew(const std::string& id, Session& session) {
+    const auto renewed = sign_in_.renew(session.login, session.person);
+    if (!renewed) spdlog::info("a session could not be renewed: {}", shown_text(renewed.error().message));
+    if (!renewed && renewed.error().code == Errc::denied) {
         sessions_.end(id);
         return fail(Errc::denied, "the identity provider has ended this session; sign in again");
     }
-    // It may answer soon; until then what it gave before is good.
-    if (now >= session.login.expires) return fail(Errc::unavailable, "the identity provider does not answer");
-    session.login.renews = now + limits::console_renewed_again;
-    sessions_.renew(id, session.login);
-    return {};
+    // Somebody may have signed out meanwhile.
+    if (!sessions_.end_renewal(id, session.login, renewed.has_value())) return fail(Errc::denied, "sign in first");
+    // What it gave before is good until it expires.
+    if (clock_.wall() < session.login.expires) return {};
+    return fail(Errc::unavailable, "the identity provider does not answer; try again in some seconds");
 }
 
 Response Console::api(const Request& request, std::string_view place) {
@@ -227,6 +225,7 @@ Response Console::api(const Request& request, std::string_view place) {
         caller.token = authorization.substr(scheme.size() - std::string_view("assent_").size());
         caller.key = to_hex(sha256(as_bytes(caller.token)));
         caller.is_here = [] { return true; };
+        if (!requests_.take(caller.key)) return error_response(429, "limit", "too many requests; slow down");
     } else {
         const std::string id(request.cookie(session_cookie));
         // What the application asks by itself keeps nobody signed in; browsers open streams again by themselves.
@@ -235,17 +234,17 @@ Response Console::api(const Request& request, std::string_view place) {
         auto session = is_background ? sessions_.look(id) : sessions_.use(id);
         if (!session) return error_response(401, "denied", "sign in first");
         if (!is_own(request, *session)) return error_response(403, "denied", "this request is not the application's own");
+        caller.key = to_hex(sha256(as_bytes(id)));
+        if (!requests_.take(caller.key)) return error_response(429, "limit", "too many requests; slow down");
         if (auto kept = keep_signed_in(id, *session); !kept)
             return error_response(kept.error().code == Errc::unavailable ? 503 : 401, control::name_of(kept.error().code),
                                   kept.error().message);
         caller.token = session->login.token;
         caller.token_expires = session->login.expires;
-        caller.key = to_hex(sha256(as_bytes(id)));
         caller.is_here = [this, id] { return sessions_.is_open(id); };
         caller.csrf = session->csrf;
         caller.expires = to_rfc3339(session->ends);
     }
-    if (!requests_.take(caller.key)) return error_response(429, "limit", "too many requests; slow down");
     return api_.answer(request, place, caller);
 }
 

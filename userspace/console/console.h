@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,13 +54,13 @@ private:
     // Gets the provider's word anew where it is old: then the person's groups are those of now. Errc::denied: the session is
     // over; Errc::unavailable: the provider does not answer, and what it gave before has expired.
     [[nodiscard]] Result<> keep_signed_in(const std::string& id, Session& session);
+    [[nodiscard]] Result<> renew(const std::string& id, Session& session);
 
     const Clock& clock_;
     ConsoleOptions options_;
     std::string host_;  // of the public URL, as browsers send it
     Sessions sessions_;
     SignIn sign_in_;
-    std::mutex renewing_;
     Api api_;
     Rate requests_;   // of sessions and tokens
     Rate addresses_;  // several people may share one

@@ -46,7 +46,7 @@ std::string Sessions::open(Login login, std::string person) {
     WallTime ends = clock_.wall() + longest_;
     if (login.refresh_token.empty()) ends = std::min(ends, login.expires);
     Session session{std::move(login), std::move(person), random_id(), ends};
-    sessions_.insert_or_assign(sha256(as_bytes(id)), Known{std::move(session), clock_.now()});
+    sessions_.insert_or_assign(sha256(as_bytes(id)), Known{std::move(session), clock_.now(), clock_.now(), false});
     return id;
 }
 
@@ -65,13 +65,40 @@ std::optional<Session> Sessions::look(std::string_view id) {
     return found->second.session;
 }
 
-void Sessions::renew(std::string_view id, Login login) {
+bool Sessions::begin_renewal(std::string_view id) {
     const std::scoped_lock lock(mutex_);
     const auto found = find(id);
-    if (found == sessions_.end()) return;
-    Session& session = found->second.session;
-    if (login.refresh_token.empty()) session.ends = std::min(session.ends, login.expires);
-    session.login = std::move(login);
+    if (found == sessions_.end()) return false;
+    Known& known = found->second;
+    const Login& login = known.session.login;
+    const bool is_due = !login.refresh_token.empty() && clock_.wall() >= login.renews;
+    if (!is_due || known.is_renewing || clock_.now() < known.renews_again) return false;
+    known.is_renewing = true;
+    return true;
+}
+
+bool Sessions::end_renewal(std::string_view id, Login login, bool is_renewed) {
+    const std::scoped_lock lock(mutex_);
+    renewed_.notify_all();
+    const auto found = find(id);
+    if (found == sessions_.end()) return false;
+    Known& known = found->second;
+    known.is_renewing = false;
+    known.renews_again =
+        clock_.now() + (is_renewed ? limits::console_renewed_at_most_every : limits::console_renewed_again_after);
+    known.session.login = std::move(login);
+    return true;
+}
+
+std::optional<Session> Sessions::await_renewal(std::string_view id) {
+    std::unique_lock lock(mutex_);
+    auto found = find(id);
+    renewed_.wait_for(lock, limits::console_renewal_waited_for, [&] {
+        found = find(id);
+        return found == sessions_.end() || !found->second.is_renewing;
+    });
+    if (found == sessions_.end()) return std::nullopt;
+    return found->second.session;
 }
 
 bool Sessions::is_open(std::string_view id) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +21,7 @@ struct Login {
     WallTime expires;
     WallTime renews;            // when it should be renewed; before it expires
     std::string refresh_token;  // empty: it cannot be renewed
+    std::string nonce;          // of the sign-in
     std::size_t provider = 0;   // of the settings
 };
 
@@ -45,8 +47,13 @@ public:
     [[nodiscard]] std::optional<Session> use(std::string_view id);
     // The session, without using it: asked for by the application itself, and not by the person.
     [[nodiscard]] std::optional<Session> look(std::string_view id);
-    // It goes on with this login, as long as it would have lasted.
-    void renew(std::string_view id, Login login);
+    // Whether the caller should renew its login now: it is due, nobody else is at it, and the provider was not asked just
+    // before. Then end_renewal() has to follow.
+    [[nodiscard]] bool begin_renewal(std::string_view id);
+    // It goes on with this login, as long as it would have lasted. False: it has ended meanwhile.
+    [[nodiscard]] bool end_renewal(std::string_view id, Login login, bool is_renewed);
+    // The session, once nobody renews it, or when that takes too long.
+    [[nodiscard]] std::optional<Session> await_renewal(std::string_view id);
     // Whether it is open, without using it.
     [[nodiscard]] bool is_open(std::string_view id);
     void end(std::string_view id);
@@ -56,6 +63,8 @@ private:
     struct Known {
         Session session;
         Moment used;
+        Moment renews_again;  // not before
+        bool is_renewing = false;
     };
     using Table = std::map<Digest, Known>;
     [[nodiscard]] Table::iterator find(std::string_view id);
@@ -66,6 +75,7 @@ private:
     std::chrono::seconds idle_;
     std::chrono::seconds longest_;
     mutable std::mutex mutex_;
+    std::condition_variable renewed_;
     Table sessions_;
 };
 

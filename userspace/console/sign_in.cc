@@ -88,33 +88,40 @@ Result<identity::Tokens> SignIn::redeem(const Begun& begun, std::string_view cod
         {{"code", std::string(code)}, {"redirect_uri", redirect_uri()}, {"code_verifier", begun.verifier}});
 }
 
-Result<std::pair<Login, std::string>> SignIn::verified(std::size_t provider, identity::Tokens tokens,
-                                                       std::string nonce) const {
-    const SignInProvider& chosen = providers_[provider];
-    if (tokens.id_token.empty()) return fail(Errc::denied, "the provider gave no ID token");
+Result<std::string> SignIn::take(Login& login, std::string id_token, bool is_renewal) const {
+    const SignInProvider& chosen = providers_[login.provider];
+    if (id_token.empty()) return fail(Errc::denied, "the provider gave no ID token");
     identity::Expected expected;
     expected.audience = chosen.login.id;
     expected.is_id_token = true;
-    expected.nonce = std::move(nonce);
+    if (!is_renewal) expected.nonce = login.nonce;
     const WallTime now = clock_.wall();
-    const auto claims = chosen.provider->verify(tokens.id_token, expected, now);
+    const auto claims = chosen.provider->verify(id_token, expected, now);
     if (!claims) return std::unexpected(claims.error());
+    // A renewed one may have none (OpenID Connect Core 1.0, section 12.2).
+    const auto nonces = claims->texts({"nonce"});
+    if (!nonces.empty() && nonces != std::vector{login.nonce})
+        return fail(Errc::denied, "the ID token does not answer this sign-in ('nonce')");
+    if (claims->expires <= now) return fail(Errc::denied, "the provider gave an ID token that has expired");
     const auto early = std::min<WallTime::duration>(limits::console_renewed_before, (claims->expires - now) / 2);
-    return std::pair(Login{std::move(tokens.id_token), claims->expires, claims->expires - early,
-                           std::move(tokens.refresh_token), provider},
-                     claims->issuer + " " + claims->subject);
+    login.token = std::move(id_token);
+    login.expires = claims->expires;
+    login.renews = claims->expires - early;
+    return claims->issuer + " " + claims->subject;
 }
 
-Result<Login> SignIn::renew(const Login& login, std::string_view person) const {
+Result<> SignIn::renew(Login& login, std::string_view person) const {
     const SignInProvider& chosen = providers_[login.provider];
     auto tokens = identity::refresh_tokens(*chosen.provider, chosen.login, login.refresh_token);
     if (!tokens) return std::unexpected(std::move(tokens.error()));
-    // Providers that do not rotate them give none.
-    if (tokens->refresh_token.empty()) tokens->refresh_token = login.refresh_token;
-    auto renewed = verified(login.provider, std::move(*tokens), {});
-    if (!renewed) return std::unexpected(std::move(renewed.error()));
-    if (renewed->second != person) return fail(Errc::denied, "the provider renewed the login of somebody else");
-    return std::move(renewed->first);
+    // Providers that do not rotate them give none; of those that do, the one before is good no more.
+    if (!tokens->refresh_token.empty()) login.refresh_token = std::move(tokens->refresh_token);
+    Login renewed = login;
+    const auto whose = take(renewed, std::move(tokens->id_token), true);
+    if (!whose) return std::unexpected(whose.error());
+    if (*whose != person) return fail(Errc::denied, "the provider renewed the login of somebody else");
+    login = std::move(renewed);
+    return {};
 }
 
 Result<SignedIn> SignIn::finish(std::string_view browser, std::string_view state, std::string_view code,
@@ -130,9 +137,13 @@ Result<SignedIn> SignIn::finish(std::string_view browser, std::string_view state
         return fail(Errc::denied, "another provider answered than the one that was asked");
     auto tokens = redeem(*begun, code);
     if (!tokens) return std::unexpected(std::move(tokens.error()));
-    auto login = verified(begun->provider, std::move(*tokens), begun->nonce);
-    if (!login) return std::unexpected(std::move(login.error()));
-    return SignedIn{std::move(login->first), std::move(login->second), begun->return_to};
+    Login login;
+    login.refresh_token = std::move(tokens->refresh_token);
+    login.nonce = begun->nonce;
+    login.provider = begun->provider;
+    auto person = take(login, std::move(tokens->id_token), false);
+    if (!person) return std::unexpected(std::move(person.error()));
+    return SignedIn{std::move(login), std::move(*person), begun->return_to};
 }
 
 }  // namespace assent::console

@@ -45,9 +45,10 @@ public:
     [[nodiscard]] Result<SignedIn> finish(std::string_view browser, std::string_view state, std::string_view code,
                                           std::string_view issuer);
 
-    // The login anew, by its refresh token. Errc::denied: the provider no longer lets this person in, or what it gave is not
-    // to be believed; Errc::unavailable.
-    [[nodiscard]] Result<Login> renew(const Login& login, std::string_view person) const;
+    // The login anew, by its refresh token; what the provider gave instead of that is kept also after an error.
+    // Errc::denied: it no longer lets this person in, or what it gave is not to be believed; others, as Errc::unavailable:
+    // not now.
+    [[nodiscard]] Result<> renew(Login& login, std::string_view person) const;
 
     [[nodiscard]] std::string redirect_uri() const { return public_url_ + "/sign-in/done"; }
 
@@ -63,9 +64,8 @@ private:
     };
     [[nodiscard]] std::optional<Begun> take(std::string_view browser, std::string_view state);
     [[nodiscard]] Result<identity::Tokens> redeem(const Begun& begun, std::string_view code) const;
-    // The login of what the provider gave, and whose it is; `nonce` is empty where none was sent.
-    [[nodiscard]] Result<std::pair<Login, std::string>> verified(std::size_t provider, identity::Tokens tokens,
-                                                                 std::string nonce) const;
+    // Takes the token into the login where it is to be believed; gives whose it is.
+    [[nodiscard]] Result<std::string> take(Login& login, std::string id_token, bool is_renewal) const;
 
     const Clock& clock_;
     std::string public_url_;

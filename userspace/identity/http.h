@@ -17,6 +17,8 @@ struct HttpAnswer {
 };
 
 inline constexpr int status_ok = 200;
+inline constexpr int status_too_many = 429;
+inline constexpr int status_server_error = 500;  // and above
 
 struct HttpForm {
     std::string body;           // application/x-www-form-urlencoded

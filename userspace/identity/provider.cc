@@ -87,7 +87,7 @@ Result<PostAnswer> OpenIdProvider::post_form(const std::string& endpoint, const 
     if (!answer) return std::unexpected(answer.error());
     auto body = parse_strictly(answer->body);
     if (!body || !body->is_object())
-        return fail(Errc::malformed,
+        return fail(answer->status >= status_server_error ? Errc::unavailable : Errc::malformed,
                     fmt::format("{} answered with status {} and no JSON object", url->origin(), answer->status));
     return PostAnswer{answer->status, std::move(*body)};
 }

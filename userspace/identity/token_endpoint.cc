@@ -17,6 +17,10 @@ Result<Tokens> ask_for_tokens(Provider& provider, const ClientLogin& client, con
     if (!metadata) return std::unexpected(metadata.error());
     const auto answer = provider.post_form(metadata->token_endpoint, fields, client);
     if (!answer) return std::unexpected(answer.error());
+    // Its own trouble says nothing of the person.
+    if (answer->status == status_too_many || answer->status >= status_server_error)
+        return fail(Errc::unavailable,
+                    fmt::format("{} answered with status {}", shown_text(provider.issuer()), answer->status));
     if (answer->status != status_ok) return refused(provider, answer->body);
     return tokens_of(answer->body);
 }

@@ -141,12 +141,16 @@ Result<Account> account_of(std::string_view user) {
     passwd entry{};
     passwd* found = nullptr;
     std::array<char, 16384> buffer{};
-    if (const auto uid = to_uid(user))
-        static_cast<void>(::getpwuid_r(*uid, &entry, buffer.data(), buffer.size(), &found));
-    else
-        static_cast<void>(::getpwnam_r(std::string(user).c_str(), &entry, buffer.data(), buffer.size(), &found));
-    if (found == nullptr) return fail(Errc::not_found, fmt::format("there is no user '{}' on this host", user));
-    return to_account(*found);
+    const auto uid = to_uid(user);
+    const int error = uid ? ::getpwuid_r(*uid, &entry, buffer.data(), buffer.size(), &found)
+                          : ::getpwnam_r(std::string(user).c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (found != nullptr) return to_account(*found);
+    // Several ways of saying that there is none; the rest is that nobody could tell.
+    const bool is_known_missing = error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM;
+    if (!is_known_missing)
+        return fail(Errc::unavailable,
+                    fmt::format("the host's users cannot be read: {}", std::generic_category().message(error)));
+    return fail(Errc::not_found, fmt::format("there is no user '{}' on this host", user));
 }
 
 Result<Account> choose_account(const std::optional<std::string>& wanted) {

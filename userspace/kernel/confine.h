@@ -21,7 +21,7 @@ struct Account {
     std::string shell;
 };
 
-// By name or number. Errc::not_found.
+// By name or number. Errc::not_found; Errc::unavailable when the host cannot tell.
 [[nodiscard]] Result<Account> account_of(std::string_view user);
 
 // As whom the command will run: `wanted`; without it the caller, who under sudo is SUDO_UID (believed from root alone).

@@ -53,6 +53,7 @@ std::vector<Line> lines_of(const Notice& notice) {
     }
     std::vector<Line> lines = {{"Agent", text_of(hold, "agent")},
                                {"Target", text_of(hold, "target")},
+                               {"Says", text_of(notice.about, "message")},
                                {"Database", text_of(hold, "database")},
                                {"Would", joined(hold, "effects")},
                                {"Rule", joined(hold, "rules")},
@@ -61,8 +62,7 @@ std::vector<Line> lines_of(const Notice& notice) {
                                {"State", text_of(hold, "state")},
                                {"Decided by", text_of(hold, "decided_by")},
                                {"By", text_of(notice.about, "by")},
-                               {"Until", text_of(hold, "deadline")},
-                               {"Says", text_of(notice.about, "message")}};
+                               {"Until", text_of(hold, "deadline")}};
     for (Line& line : lines) line.value = shown_text(line.value);
     std::erase_if(lines, [](const Line& line) { return line.value.empty(); });
     return lines;

@@ -41,7 +41,9 @@ TEST_F(DeskFixture, TenThousandOpenHoldsTakeLittleMemoryAndTime) {
     const double opening = milliseconds_since(begin);
     EXPECT_EQ(desk->waiting_count(), count);
     const std::size_t grown = resident() - std::min(before, resident());
+#ifndef ASSENT_SANITIZED  // sanitizers keep what was freed
     EXPECT_LT(grown, 64 * limits::MiB);
+#endif
 
     begin = Watch::now();
     EXPECT_TRUE(desk->expire().empty());

@@ -20,7 +20,7 @@ struct SignedIn : ::testing::Test {
 
     [[nodiscard]] Login login(const std::string& person, Duration good_for, const std::string& refresh_token = "") const {
         const WallTime expires = clock.wall() + std::chrono::duration_cast<WallTime::duration>(good_for);
-        return {"token of " + person, expires, expires - 1min, refresh_token, 0};
+        return {"token of " + person, expires, expires - 1min, refresh_token, "nonce", 0};
     }
     std::string open(const std::string& person = "ana", Duration good_for = 24h) {
         return sessions.open(login(person, good_for), person);
@@ -66,13 +66,27 @@ TEST_F(SignedIn, ASessionEndsWithItsToken) {
 
 TEST_F(SignedIn, ASessionThatCanBeRenewedOutlivesItsToken) {
     const auto id = sessions.open(login("ana", 10min, "again"), "ana");
+    EXPECT_FALSE(sessions.begin_renewal(id)) << "it is good for long";
     clock.move(11min);
     ASSERT_TRUE(sessions.look(id).has_value());
-    sessions.renew(id, login("ana", 20min, "and again"));
+    ASSERT_TRUE(sessions.begin_renewal(id));
+    EXPECT_FALSE(sessions.begin_renewal(id)) << "one at a time";
+    EXPECT_TRUE(sessions.end_renewal(id, login("ana", 20min, "and again"), true));
     EXPECT_EQ(sessions.use(id)->login.refresh_token, "and again");
-    sessions.renew(id, login("ana", 5min));
-    clock.move(6min);
-    EXPECT_FALSE(sessions.look(id).has_value()) << "this one could not be renewed";
+    clock.move(13h);
+    EXPECT_FALSE(sessions.look(id).has_value()) << "as long as it would have lasted";
+}
+
+TEST_F(SignedIn, AProviderIsAskedAgainAfterAWhile) {
+    const auto id = sessions.open(login("ana", 30s, "again"), "ana");
+    ASSERT_TRUE(sessions.begin_renewal(id));
+    EXPECT_TRUE(sessions.end_renewal(id, login("ana", 30s, "again"), false));
+    EXPECT_FALSE(sessions.begin_renewal(id));
+    clock.move(limits::console_renewed_again_after);
+    EXPECT_TRUE(sessions.begin_renewal(id));
+    sessions.end(id);
+    EXPECT_FALSE(sessions.end_renewal(id, login("ana", 30s, "again"), true)) << "somebody signed out meanwhile";
+    EXPECT_FALSE(sessions.await_renewal(id).has_value());
 }
 
 TEST_F(SignedIn, LookingIsNotUsing) {

@@ -2,7 +2,7 @@ import { type ReactNode, useEffect, useRef } from "react";
 
 import { type Grant, type Me, type Suspension, api } from "./api";
 import { type Queue, useAsked } from "./hooks";
-import { AskButton, Link, Time } from "./parts";
+import { AskButton, Link, Problem, Time } from "./parts";
 import { Stranger } from "./text";
 
 const askEvery = 120_000; // milliseconds; what changes here changes holds too, nearly always
@@ -97,6 +97,8 @@ export function Alarms({ me, queue }: { me: Me; queue: Queue }): ReactNode {
   }, [queue.holds, refresh]);
   const glass = (status.value?.approvals ?? []).filter((grant) => grant.kind === "glass");
   const suspended = status.value?.suspended ?? [];
+  if (status.error && !status.isAsking)
+    return <Problem error={new Error(`It is not known whether glass is broken or an agent suspended: ${status.error.message}`)} again={again} />;
   if (glass.length + suspended.length === 0) return null;
   return (
     <section className="alarms" aria-label="Alarms" role="region">

@@ -103,7 +103,7 @@ export interface Hold {
   decided_by: string;
   reason: string;
   shape?: string;
-  may?: { approve: boolean; deny: boolean; why?: string }; // this person, now; of one that waits
+  may?: { approve: boolean; deny: boolean; why?: string; break_glass_s?: number }; // this person, now; of one that waits
   agent_suspended?: string; // why; of one that waits
   // of a whole one
   has_escapes?: boolean;
@@ -252,8 +252,8 @@ const query = (members: Record<string, string | undefined>) => {
 };
 
 export const api = {
-  me: async () => {
-    const me = await ask<Me>("GET", "/api/v1/me");
+  me: async (asker: Asker = "person") => {
+    const me = await ask<Me>("GET", "/api/v1/me", undefined, asker);
     csrf = me.csrf ?? "";
     return me;
   },

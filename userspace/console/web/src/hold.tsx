@@ -2,7 +2,7 @@ import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useSta
 
 import { type Approval, type Estimate, type Hold, type Me, type Stage, type Widening, api } from "./api";
 import { type Queue, endsAt, go, received, useAsked, useKeys, useNow } from "./hooks";
-import { Ask, AskButton, Fact, Link, Page, Shown, State, Time, duration } from "./parts";
+import { Ask, AskButton, Fact, Link, Lost, Page, Shown, State, Time, duration } from "./parts";
 import { Sql, Stranger } from "./text";
 
 // The whole command; tells when its end has been seen, which is when it may be approved.
@@ -339,15 +339,16 @@ function words(seconds: number): string {
 
 const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
-const glassOf = (hold: Hold): number => Math.min(...(hold.approvals ?? []).flatMap((approval) => approval.break_glass_s ?? []));
+// Some approval of it breaks the glass, so no answer to it can be wider.
+const isGlass = (hold: Hold) => (hold.approvals ?? []).some((approval) => approval.break_glass_s !== undefined);
 
 function AskApproval({ hold, onDone, onClose }: { hold: Hold; onDone: () => void; onClose: () => void }): ReactNode {
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<Error>();
   const [minutes, setMinutes] = useState(0);
   const [times, setTimes] = useState(0);
-  const glass = glassOf(hold);
-  const breaksGlass = Number.isFinite(glass);
+  const glass = hold.may?.break_glass_s;
+  const breaksGlass = glass !== undefined;
   const isWider = minutes > 0;
   const trial = useAsked(String(isWider), () => (isWider ? api.wouldRelease(hold.id) : Promise.resolve(undefined)));
   const releases = trial.isAsking ? undefined : trial.value?.would_release;
@@ -391,7 +392,7 @@ function AskApproval({ hold, onDone, onClose }: { hold: Hold; onDone: () => void
         )
       }
     >
-      {hold.shape && !breaksGlass && <Wider minutes={minutes} times={times} onMinutes={setMinutes} onTimes={setTimes} releases={releases} error={trial.error} />}
+      {hold.shape && !isGlass(hold) && <Wider minutes={minutes} times={times} onMinutes={setMinutes} onTimes={setTimes} releases={releases} error={trial.error} />}
     </Ask>
   );
 }
@@ -436,7 +437,7 @@ function Decision({ hold, isSeen, onDone }: { hold: Hold; isSeen: boolean; onDon
   const left = (endsAt(hold) - now) / 1000;
   const mayDeny = Boolean(hold.may?.deny) && left > 0;
   const mayApprove = Boolean(hold.may?.approve) && left > 0 && isSeen;
-  const breaksGlass = Number.isFinite(glassOf(hold));
+  const breaksGlass = hold.may?.break_glass_s !== undefined;
   const approve = () => mayApprove && setAsks("approve");
   const deny = () => mayDeny && setAsks("deny");
   const done = () => {
@@ -502,6 +503,11 @@ export function HoldPage({ id, me, queue }: { id: string; me: Me; queue: Queue }
     if (before.current && before.current !== queued) refresh();
     before.current = queued;
   }, [queued, refresh]);
+  // It ended before the queue was listed.
+  const isMissed = queue.isListed && !queued && asked.value?.state === "waiting";
+  useEffect(() => {
+    if (isMissed) refresh();
+  }, [isMissed, refresh]);
   useKeys({ u: () => go("/") });
   return (
     <Page
@@ -516,6 +522,7 @@ export function HoldPage({ id, me, queue }: { id: string; me: Me; queue: Queue }
       }
       aside={asked.value && <State of={asked.value.state} />}
     >
+      <Lost queue={queue} />
       <Shown of={asked}>
         {(hold) => (
           <div className="hold-page">

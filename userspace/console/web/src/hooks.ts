@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
-import { type Asker, type Hold, type LogRecord, api } from "./api";
+import { type Asker, type Failure, type Hold, type LogRecord, api } from "./api";
 
 // ---- places of the application
 
@@ -38,11 +38,15 @@ export function useAsked<T>(key: string, ask: (asker: Asker) => Promise<T>): Ask
   const [round, setRound] = useState<{ number: number; asker: Asker }>({ number: 0, asker: "person" });
   const latest = useRef(ask);
   latest.current = ask;
+  const asked = useRef(round);
   useEffect(() => {
     let isWanted = true;
+    // Another key is what the person did, whoever asked last.
+    const asker = asked.current === round ? "person" : round.asker;
+    asked.current = round;
     set((before) => ({ ...before, isAsking: true }));
     latest
-      .current(round.asker)
+      .current(asker)
       .then((value) => isWanted && set({ value, isAsking: false }))
       .catch((error: Error) => isWanted && set((before) => ({ ...before, error, isAsking: false })));
     return () => {
@@ -75,6 +79,44 @@ export function useNow(): number {
 
 // ---- what comes by itself
 
+const againAfter = 1_000; // milliseconds, when the sign-in was renewed
+const lostAfter = 5_000; // when the browser has given up
+
+// A stream of events for as long as somebody looks, whatever becomes of the connection; gives what ends it.
+function stream(place: string, begin: (events: EventSource) => void, onLost: () => void): () => void {
+  let events: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWanted = true;
+  const end = () => {
+    isWanted = false;
+    clearTimeout(timer);
+    events.close();
+  };
+  const open = () => {
+    events = new EventSource(place);
+    const reopen = (after: number) => {
+      events.close();
+      clearTimeout(timer);
+      if (isWanted) timer = setTimeout(open, after);
+    };
+    begin(events);
+    events.addEventListener("again", () => reopen(againAfter));
+    // The application finds out, and asks for a sign-in.
+    events.addEventListener("signed-out", () => {
+      end();
+      void api.me("application").catch(() => undefined);
+    });
+    events.onerror = () => {
+      onLost();
+      if (events.readyState !== EventSource.CLOSED) return;
+      reopen(lostAfter);
+      void api.me("application").catch((problem: Failure) => problem.status === 401 && end());
+    };
+  };
+  open();
+  return end;
+}
+
 export type Connection = "opening" | "open" | "lost" | "ended";
 
 export interface Queue {
@@ -93,44 +135,32 @@ export function useQueue(isWanted: boolean, onNew: (hold: Hold) => void): Queue 
   tell.current = onNew;
   useEffect(() => {
     if (!isWanted) return undefined;
-    let events: EventSource;
     let holds = new Map<string, Hold>();
     let listing: Map<string, Hold> | null = new Map();
     const show = (connection: Connection) => set({ holds: [...holds.values()].sort((a, b) => a.opened.localeCompare(b.opened)), isListed: listing === null, connection });
-    const open = () => {
-      events = new EventSource("/api/v1/holds/events");
-      events.onopen = () => {
-        listing = new Map();
-      };
-      events.addEventListener("hold", (event) => {
-        const { hold, event: what } = JSON.parse(event.data as string) as { hold: Hold; event?: string };
-        const into = listing ?? holds;
-        const isNew = what === "opened" || (what === "escalated" && !into.has(hold.id)); // to this person, then
-        if (hold.state === "waiting") into.set(hold.id, received(hold));
-        else into.delete(hold.id);
-        if (isNew && listing === null) tell.current(hold);
-        if (listing === null) show("open");
-      });
-      events.addEventListener("listed", () => {
-        holds = listing ?? holds;
-        listing = null;
-        show("open");
-      });
-      events.addEventListener("signed-out", () => {
-        events.close();
-        void api.me().catch(() => undefined); // finds out, and the application asks for a sign-in
-      });
-      events.onerror = () => {
-        show("lost");
-        if (events.readyState === EventSource.CLOSED) void api.me().catch(() => undefined);
-      };
-      events.addEventListener("again", () => {
-        events.close(); // the sign-in was renewed
-        open();
-      });
-    };
-    open();
-    return () => events.close();
+    return stream(
+      "/api/v1/holds/events",
+      (events) => {
+        events.onopen = () => {
+          listing = new Map();
+        };
+        events.addEventListener("hold", (event) => {
+          const { hold, event: what } = JSON.parse(event.data as string) as { hold: Hold; event?: string };
+          const into = listing ?? holds;
+          const isNew = what === "opened" || (what === "escalated" && !into.has(hold.id)); // to this person, then
+          if (hold.state === "waiting") into.set(hold.id, received(hold));
+          else into.delete(hold.id);
+          if (isNew && listing === null) tell.current(hold);
+          if (listing === null) show("open");
+        });
+        events.addEventListener("listed", () => {
+          holds = listing ?? holds;
+          listing = null;
+          show("open");
+        });
+      },
+      () => show("lost"),
+    );
   }, [isWanted]);
   return queue;
 }
@@ -141,26 +171,21 @@ export function useFollowed(session: string, isWanted: boolean, onRecord: (recor
   tell.current = onRecord;
   useEffect(() => {
     if (!isWanted) return undefined;
-    let events: EventSource;
-    const close = (how: Connection) => () => {
-      events.close();
-      set(how);
-    };
-    const open = () => {
-      events = new EventSource(`/api/v1/sessions/${session}/events`);
-      events.onopen = () => set("open");
-      events.addEventListener("record", (event) => tell.current(JSON.parse(event.data as string) as LogRecord));
-      events.addEventListener("end", close("ended"));
-      events.addEventListener("failed", close("lost"));
-      events.addEventListener("signed-out", close("lost"));
-      events.addEventListener("again", () => {
-        events.close(); // the sign-in was renewed
-        open();
-      });
-      events.onerror = () => set("lost");
-    };
-    open();
-    return () => events.close();
+    const end = stream(
+      `/api/v1/sessions/${session}/events`,
+      (events) => {
+        events.onopen = () => set("open");
+        events.addEventListener("record", (event) => tell.current(JSON.parse(event.data as string) as LogRecord));
+        const close = (how: Connection) => () => {
+          end();
+          set(how);
+        };
+        events.addEventListener("end", close("ended"));
+        events.addEventListener("failed", close("lost"));
+      },
+      () => set("lost"),
+    );
+    return end;
   }, [session, isWanted]);
   return connection;
 }

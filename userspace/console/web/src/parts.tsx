@@ -1,6 +1,6 @@
 import { type AnchorHTMLAttributes, type ReactNode, useEffect, useRef, useState } from "react";
 
-import { type Asked, go } from "./hooks";
+import { type Asked, type Queue, go } from "./hooks";
 
 // A link within the application.
 export function Link({ to, ...rest }: { to: string } & AnchorHTMLAttributes<HTMLAnchorElement>): ReactNode {
@@ -68,6 +68,15 @@ export function Problem({ error, again }: { error: Error; again?: () => void }):
         </button>
       )}
     </div>
+  );
+}
+
+export function Lost({ queue }: { queue: Queue }): ReactNode {
+  if (queue.connection !== "lost") return null;
+  return (
+    <p className="banner" role="status">
+      The connection is lost; what you see may be out of date. Trying again…
+    </p>
   );
 }
 

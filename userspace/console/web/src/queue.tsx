@@ -3,7 +3,7 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Alarms } from "./alarms";
 import { type Grant, type Hold, type Me, api } from "./api";
 import { type Queue, endsAt, go, useAsked, useKeys, useNow } from "./hooks";
-import { AskButton, Empty, Link, Page, Shown, State, Time, duration } from "./parts";
+import { AskButton, Empty, Link, Lost, Page, Shown, State, Time, duration } from "./parts";
 import { Sql, Stranger } from "./text";
 
 // Holds that ask the same of the same people: the daemon's word for it, or agent, target, rules and the text without constants.
@@ -191,11 +191,7 @@ export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
       }
     >
       {me.may.view && <Alarms me={me} queue={queue} />}
-      {queue.connection === "lost" && (
-        <p className="banner" role="status">
-          The connection is lost; what you see may be out of date. Trying again…
-        </p>
-      )}
+      <Lost queue={queue} />
       {shows === "past" ? (
         <Past />
       ) : shows === "wider" ? (
