@@ -77,6 +77,7 @@ TEST_F(Container, that_connects_at_once_is_held_back_or_led_to_the_proxy) {
 
     auto options = place.options();
     const auto pattern = "/" + place.top().filename().string() + "/docker/*";
+    options.new_cgroups.are_held = true;
     options.new_cgroups.cgroups = {pattern};
     const auto redirect = kernel::Redirect::open(options);
     ASSERT_TRUE(redirect.has_value()) << redirect.error().message;

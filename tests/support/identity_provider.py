@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import html
 import http.cookiejar
 import json
@@ -93,6 +94,11 @@ class Provider:
         self.process.stdin.flush()
         return self._answer()["kids"]
 
+    def public_keys(self):
+        """What everybody can fetch: {algorithm: JWK}."""
+        with urllib.request.urlopen(self.issuer + "/jwks", context=self.tls, timeout=20) as answer:
+            return {key["alg"]: key for key in json.load(answer)["keys"]}
+
     def post(self, path, fields, client=None):
         request = urllib.request.Request(self.issuer + path, urllib.parse.urlencode(fields).encode())
         if client:
@@ -181,6 +187,48 @@ def forged(token):
         "twice": token + "." + token,
         "empty": ".." ,
     }
+
+
+def secrets_of(key):
+    """What somebody may take for the secret of an HMAC: a public key, in each of the forms in which it goes around."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    def number(name):
+        return int.from_bytes(base64.urlsafe_b64decode(key[name] + "=="), "big")
+
+    if key["kty"] == "RSA":
+        public = rsa.RSAPublicNumbers(number("e"), number("n")).public_key()
+    else:
+        public = ec.EllipticCurvePublicNumbers(number("x"), number("y"), ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = public.public_bytes(serialization.Encoding.PEM, form)
+    return {"PEM": pem, "PEM without its end": pem.strip(), "DER": public.public_bytes(serialization.Encoding.DER, form),
+            "JWK": json.dumps(key).encode(), "id": key["kid"].encode(), "nothing": b""}
+
+
+def confused(token, keys):
+    """A good token's claims under headers that take the provider's public keys for another kind: {name: token}."""
+    header, payload, signature = header_of(token), *token.split(".")[1:]
+    out = {}
+
+    def add(name, header, secret, function):
+        part = encode(header) + "." + payload
+        out[name] = part + "." + encode(hmac.new(secret, part.encode(), function).digest())
+
+    for kind in ("RS256", "ES256"):
+        named = {"typ": "JWT", "kid": keys[kind]["kid"]}
+        for form, secret in secrets_of(keys[kind]).items():
+            add(f"HS256 with the {form} of {kind}", named | {"alg": "HS256"}, secret, hashlib.sha256)
+            add(f"HS512 with the {form} of {kind}", named | {"alg": "HS512"}, secret, hashlib.sha512)
+            add(f"an HMAC with the {form} that calls itself {kind}", named | {"alg": kind}, secret, hashlib.sha256)
+    for algorithm in ("ES256", "ES384", "EdDSA", "RS256", "PS256"):
+        if algorithm != header["alg"]:
+            out[f"as if it were {algorithm}"] = encode(header | {"alg": algorithm}) + "." + payload + "." + signature
+            out[f"as if by the key of {algorithm}"] = encode(header | {"kid": keys[algorithm]["kid"]}) + "." + payload + "." + signature
+    for algorithm in ("none", "None", "NONE", "", None, ["none"]):
+        out[f"without a signature, {algorithm!r}"] = encode(header | {"alg": algorithm}) + "." + payload + "."
+    return out
 
 
 def rewrite(path, text):

@@ -140,6 +140,7 @@ json hold_to_json(const approve::Hold& hold, Detail detail, WallTime now) {
     out["purpose"] = shown_text(request.purpose, Lines::many);
     out["database"] = shown_text(request.database);
     out["database_user"] = shown_text(request.database_user);
+    out["executes"] = shown_list(request.executes);
     out["parameters"] = shown_list(request.parameters);
     out["message"] = shown_text(request.message, Lines::many);
     out["effects"] = shown_list(request.effects);

@@ -17,7 +17,9 @@ bool is_for(const Grant& grant, const model::HoldRequest& request) {
     if (grant.agent != request.agent || grant.agent_uid != request.agent_uid || grant.target != request.target ||
         grant.database != request.database || grant.database_user != request.database_user)
         return false;
-    if (grant.kind == GrantKind::shape && (request.shape == Digest{} || grant.shape != request.shape)) return false;
+    const bool is_same_shape =
+        request.shape != Digest{} && grant.shape == request.shape && grant.runner_uid == request.runner_uid;
+    if (grant.kind == GrantKind::shape && !is_same_shape) return false;
     return covers(grant.approvals, request.approvals);
 }
 
@@ -26,6 +28,7 @@ Grant grant_about(const Hold& hold) {
     grant.hold = hold.status.id;
     grant.agent = hold.request.agent;
     grant.agent_uid = hold.request.agent_uid;
+    grant.runner_uid = hold.request.runner_uid;
     grant.target = hold.request.target;
     grant.database = hold.request.database;
     grant.database_user = hold.request.database_user;

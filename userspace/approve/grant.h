@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct Grant {
     std::string hold;  // that it was given for
     std::string agent;
     std::uint32_t agent_uid = 0;
+    std::optional<std::uint32_t> runner_uid;  // who started the agent: nobody widens an approval to an agent of their own
     std::string target;
     std::string database;
     std::string database_user;

@@ -122,6 +122,7 @@ model::HoldRequest request_of(const json& from) {
     from.at("database").get_to(request.database);
     from.at("database_user").get_to(request.database_user);
     from.at("text").get_to(request.text);
+    if (from.contains("executes")) from.at("executes").get_to(request.executes);
     from.at("parameters").get_to(request.parameters);
     from.at("rules").get_to(request.rules);
     from.at("message").get_to(request.message);
@@ -157,6 +158,7 @@ ByteVector encode_request(const model::HoldRequest& request) {
                       {"database", request.database},
                       {"database_user", request.database_user},
                       {"text", request.text},
+                      {"executes", request.executes},
                       {"parameters", request.parameters},
                       {"rules", request.rules},
                       {"message", request.message},
@@ -188,6 +190,7 @@ ByteVector encode_grant(const Grant& grant) {
     return cbor_of({{"hold", grant.hold},
                     {"agent", grant.agent},
                     {"agent_uid", grant.agent_uid},
+                    {"runner_uid", grant.runner_uid ? json(*grant.runner_uid) : json()},
                     {"target", grant.target},
                     {"database", grant.database},
                     {"database_user", grant.database_user},
@@ -206,6 +209,8 @@ Result<> decode_grant(Bytes bytes, Grant& grant) {
         from.at("hold").get_to(grant.hold);
         from.at("agent").get_to(grant.agent);
         from.at("agent_uid").get_to(grant.agent_uid);
+        if (from.contains("runner_uid") && !from.at("runner_uid").is_null())
+            grant.runner_uid = from.at("runner_uid").get<std::uint32_t>();
         from.at("target").get_to(grant.target);
         from.at("database").get_to(grant.database);
         from.at("database_user").get_to(grant.database_user);
@@ -234,7 +239,8 @@ std::size_t shown_size(const model::HoldRequest& request) {
                                     &request.database, &request.database_user, &request.text, &request.message}) {
         add(*text);
     }
-    for (const auto* list : {&request.agent_sets, &request.parameters, &request.rules, &request.effects, &request.before}) {
+    for (const auto* list :
+         {&request.agent_sets, &request.executes, &request.parameters, &request.rules, &request.effects, &request.before}) {
         std::ranges::for_each(*list, add);
     }
     for (const auto& approval : request.approvals) {

@@ -13,7 +13,9 @@ namespace {
 constexpr std::uint32_t no_uid = static_cast<std::uint32_t>(-1);
 
 bool is_user(const Person& person, std::uint32_t uid) {
-    return person.uid == uid || person.login_uid == uid || person.own_uid == uid;
+    // With sudo they are who logged in, and not whatever else root does here.
+    const bool has_sudo = person.issuer.empty() && person.uid == 0 && person.login_uid != 0;
+    return (person.uid == uid && !has_sudo) || person.login_uid == uid || person.own_uid == uid;
 }
 
 // What no approval and no setting can allow.

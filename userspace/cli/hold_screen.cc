@@ -186,6 +186,7 @@ std::vector<std::string> hold_lines(const json& hold, std::size_t width) {
         for (const auto& text : before) add_all(out, behind(of_agent, text, width));
     }
     add_block(out, "the command:", text_of(hold, "text"), width);
+    for (const auto& text : texts_of(hold, "executes")) add_block(out, "where the name stands for:", text, width);
     const auto parameters = texts_of(hold, "parameters");
     if (!parameters.empty()) out.emplace_back("  with the values:");
     for (std::size_t i = 0; i < parameters.size(); ++i) {

@@ -100,9 +100,25 @@ std::string words_of(const CLI::App& app) {
     return words;
 }
 
+// Where the command of `run` begins: its -- is nobody's option, and what follows is the command's to the letter, which the
+// parser would take apart ("[a,b]" is a list to it). As many as there are when it is another verb.
+int end_of_own(int argc, const char* const* argv) {
+    int end = 1;
+    while (end < argc && std::string_view(argv[end]) != "--") ++end;
+    for (int i = 1; i < end; ++i) {
+        const std::string_view word = argv[i];
+        if (word == "--config") ++i;
+        if (word.starts_with('-')) continue;
+        return word == "run" ? end : argc;
+    }
+    return argc;
+}
+
 int parse_and_run(CLI::App& app, Context& context, int argc, const char* const* argv) {
+    const int own = end_of_own(argc, argv);
+    if (own < argc) context.command.assign(argv + own + 1, argv + argc);
     try {
-        app.parse(argc, argv);
+        app.parse(own, argv);
         return context.exit_code;
     } catch (const CLI::Success& asked) {  // --help, --version
         return app.exit(asked) == 0 ? exit_ok : exit_failed;

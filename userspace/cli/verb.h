@@ -28,8 +28,9 @@ enum ExitCode : int {
 };
 
 struct Context {
-    std::string config_file;  // --config, ASSENT_CONFIG, /etc/assent/assent.yaml
-    bool is_json = false;     // --json
+    std::string config_file;           // --config, ASSENT_CONFIG, /etc/assent/assent.yaml
+    bool is_json = false;              // --json
+    std::vector<std::string> command;  // of `run`: what came after --, to the letter
     int exit_code = exit_ok;
 
     // Reads the settings; nothing when they have a mistake, which is printed and sets the exit code.

@@ -29,7 +29,6 @@ struct RunArguments {
     std::string user;
     std::string purpose;
     std::string token_file;
-    std::vector<std::string> command;
 };
 
 Result<> ask_daemon(const std::filesystem::path& socket, const RunArguments& arguments) {
@@ -88,29 +87,30 @@ int run(Context& context, const RunArguments& arguments) {
     if (const auto asked = ask_daemon(*socket, arguments); !asked) return failed(asked.error());
     set_environment(*account);
     if (const auto confined = kernel::confine(*account); !confined) return failed(confined.error());
-    return execute(arguments.command);
+    return execute(context.command);
 }
 
 }  // namespace
 
 void add_verb_run(CLI::App& app, Context& context) {
     auto arguments = std::make_shared<RunArguments>();
-    auto* verb = app.add_subcommand("run", "Start a command as a governed agent");
+    auto* verb = app.add_subcommand("run", "Start a command as a governed agent: run --name NAME -- COMMAND [ARGUMENT...]");
     verb->add_option("--name", arguments->name, "What the agent is called; policies name it with `run:`")->required();
     verb->add_option("--user", arguments->user, "Run the command as this user (root must say; never root itself)");
     verb->add_option("--purpose", arguments->purpose, "What it is for, in your words: shown to reviewers and recorded");
     verb->add_option("--token-file", arguments->token_file,
                      "Whom it acts for: a file with a token (JWT), which is read again when it changes")
         ->type_name("FILE");
-    verb->add_option("command", arguments->command, "The command and its arguments, after --")->required();
-    verb->positionals_at_end();
     verb->footer(
         "The command gets no new privileges, no capabilities and only sockets that can be governed. Its exit code is "
         "passed\n"
         "on; 125 means that assent itself failed, 126 that the command cannot be executed, 127 that it was not found.\n"
         "Inside an agent that is governed already the command keeps the outer agent's identity.\n\n"
         "  sudo assent run --name nightly --user bot --purpose 'clean up old orders' -- psql -h db.internal shop");
-    verb->callback([arguments, &context] { context.exit_code = run(context, *arguments); });
+    verb->callback([arguments, &context] {
+        if (context.command.empty()) throw CLI::RequiredError("A command after --");
+        context.exit_code = run(context, *arguments);
+    });
 }
 
 }  // namespace assent::cli

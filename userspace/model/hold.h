@@ -65,6 +65,7 @@ struct HoldRequest {
     std::string database;
     std::string database_user;
     std::string text;
+    std::vector<std::string> executes;    // the statements that names in it stand for (EXECUTE)
     std::vector<std::string> parameters;  // shown forms: "NULL", "'text'", "\\x…"
     std::vector<std::string> rules;
     std::string message;

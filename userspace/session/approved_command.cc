@@ -93,11 +93,23 @@ std::string in_quotes(std::string_view text) {
     return out + "'";
 }
 
+// What the text does not say: names may stand for other things at another time, and values may be read otherwise.
+void add_meaning(Framed& framed, const Place& place, const Judged& judged) {
+    const auto effects = effect_lines(judged.verdict);
+    framed.number(effects.size());
+    for (const std::string& effect : effects) framed.text(effect);
+    framed.number(judged.analysis.executed.size());
+    for (const std::string& executed : judged.analysis.executed) framed.text(executed);
+    framed.text(place.moment);
+    if (!place.moment.empty() || place.reading == nullptr) return;
+    for (const auto& [name, value] : *place.reading) framed.text(name).text(value);
+}
+
 }  // namespace
 
-Digest command_digest(const Place& place, const wire::CommandSeen& command, std::string_view text) {
+Digest command_digest(const Place& place, const wire::CommandSeen& command, std::string_view text, const Judged& judged) {
     Framed framed;
-    framed.text("assent command 1");
+    framed.text("assent command 2");
     framed.text(place.agent->name()).number(place.agent->uid);
     add_token(framed, place.agent->token.get());
     framed.text(place.target).text(place.database).text(place.database_user);
@@ -114,13 +126,14 @@ Digest command_digest(const Place& place, const wire::CommandSeen& command, std:
     framed.number(command.result_formats.size());
     for (const std::int16_t format : command.result_formats) framed.number(static_cast<std::uint64_t>(format));
     for (const auto& [name, value] : command.options) framed.text(name).text(value);
+    add_meaning(framed, place, judged);
     return framed.digest();
 }
 
 Digest command_shape(const Place& place, const wire::CommandSeen& command, std::string_view text, const sql::Parsed* parsed,
-                     const model::Verdict& verdict) {
+                     const Judged& judged) {
     Framed framed;
-    framed.text("assent shape 1");
+    framed.text("assent shape 2");
     framed.text(place.agent->name()).number(place.agent->uid);
     add_token(framed, place.agent->token.get());
     framed.text(place.target).text(place.database).text(place.database_user);
@@ -131,10 +144,8 @@ Digest command_shape(const Place& place, const wire::CommandSeen& command, std::
     framed.text(shape_text(text, parsed));
     framed.number(command.parameters.size());
     for (const wire::Parameter& parameter : command.parameters) framed.number(parameter.type);
-    const auto effects = effect_lines(verdict);
-    framed.number(effects.size());
-    for (const std::string& effect : effects) framed.text(effect);
     for (const auto& [name, value] : command.options) framed.text(name).text(value);
+    add_meaning(framed, place, judged);
     return framed.digest();
 }
 
@@ -152,8 +163,9 @@ Result<model::HoldRequest> hold_request(const Place& place, const wire::CommandS
                                         const Judged& judged, const policy::Policy& policy, const sql::Parsed* parsed) {
     model::HoldRequest request;
     request.text = text;
-    request.digest = command_digest(place, command, request.text);
-    request.shape = command_shape(place, command, request.text, parsed, judged.verdict);
+    request.executes = judged.analysis.executed;
+    request.digest = command_digest(place, command, request.text, judged);
+    request.shape = command_shape(place, command, request.text, parsed, judged);
     request.agent = place.agent->name();
     request.cgroup_id = place.agent->cgroup_id;
     request.agent_uid = place.agent->uid;

@@ -11,6 +11,10 @@ namespace {
 // Encodings in which every byte below 0x80 is that character, so that the parser and the server read the same text.
 bool is_safe_encoding(std::string_view name) { return name == "UTF8" || name == "SQL_ASCII"; }
 
+// By which the same bytes are other values; those that the server tells of.
+constexpr std::array<std::string_view, 5> settings_of_reading = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding",
+                                                                 "standard_conforming_strings"};
+
 bool changes_shared_names(const sql::Analysis& analysis) {
     using enum model::Operation;
     for (const model::Effect& effect : analysis.effects) {
@@ -127,6 +131,8 @@ void SessionImpl::transaction_status(char status) {
 void SessionImpl::setting_changed(std::string_view name, std::string_view value) {
     if (name == "standard_conforming_strings") has_conforming_strings_ = value == "on";
     if (name == "client_encoding") has_safe_encoding_ = is_safe_encoding(value);
+    if (std::ranges::find(settings_of_reading, name) != settings_of_reading.end())
+        reading_.insert_or_assign(std::string(name), value);
 }
 
 void SessionImpl::statement_closed(std::string_view name) {

@@ -64,6 +64,20 @@ std::shared_ptr<const std::vector<model::CopyLayout>> readable(
     return nullptr;
 }
 
+// Of a hold that is neither answered nor past its deadline; empty otherwise.
+std::string why_gone(const model::HoldStatus& hold) {
+    switch (hold.state) {
+        case model::HoldState::used:
+            return "its approval has been used by another connection";
+        case model::HoldState::revoked:
+            return "its approval was taken back" + (hold.reason.empty() ? "" : ": " + hold.reason);
+        case model::HoldState::cancelled:
+            return "it was cancelled meanwhile";
+        default:
+            return {};
+    }
+}
+
 // Settings that change how the server reads the text of the next command.
 bool changes_lexing(const sql::Analysis& analysis) {
     if (analysis.may_change_names) return true;
@@ -106,8 +120,19 @@ void SessionImpl::make_scope(std::string_view database) {
 }
 
 Place SessionImpl::place() const {
-    return {&flow_.agent, flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view(), database_,
-            user_, &judge_.catalog()};
+    return {&flow_.agent,
+            flow_.target.has_value() ? std::string_view(flow_.target->name) : std::string_view(),
+            database_,
+            user_,
+            &judge_.catalog(),
+            &reading_,
+            {}};
+}
+
+Place SessionImpl::place_of_pending(const Judged& judged) const {
+    Place out = place();
+    if (pending_->is_unsettled || judged.analysis.uses_cursor_row) out.moment = fmt::format("{} {}", flow_.id, pending_->id);
+    return out;
 }
 
 wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
@@ -319,7 +344,13 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     // The answers took their time.
     if (auto refusal = token_refusal(command)) return refuse(command, std::move(*refusal));
     if (const std::string why = ports_.why_suspended(agent_sets_); !why.empty()) return refuse(command, suspended(why));
-    auto request = hold_request(place(), command, shown_text_of(command), judged, *policy_, pending_->parsed.get());
+    // A Parse runs nothing; everything else that is under way may.
+    pending_->is_unsettled = running_.any([](const Running& one) {
+        return one.kind != CommandKind::parse && one.judged != nullptr && !one.is_refused &&
+               changes_lexing(one.judged->analysis);
+    });
+    auto request =
+        hold_request(place_of_pending(judged), command, shown_text_of(command), judged, *policy_, pending_->parsed.get());
     if (!request.has_value()) return refuse(command, cannot_hold(request.error().message, judged.verdict));
     request->session = flow_.id;
     request->agent_sets = agent_sets_;
@@ -333,6 +364,22 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
     set_wake();
     ports_.open_hold(*request);
     return action(Action::wait);
+}
+
+std::optional<wire::Ruling> SessionImpl::ask_names_again(const wire::CommandSeen& command) {
+    constexpr unsigned most = 8;  // of its own names and those of each statement that it executes
+    Pending& pending = *pending_;
+    if (!command.can_ask || pending.parsed == nullptr || pending.asked_again >= most) return std::nullopt;
+    if (pending.asked_again == 0) judge_.forget_names();
+    auto question = judge_.question(*pending.parsed);
+    for (const sql::StatementFacts& facts : pending.judged->analysis.statements) {
+        if (question.has_value()) break;
+        const auto prepared = facts.executes.empty() ? nullptr : judge_.statements().find(facts.executes);
+        if (prepared != nullptr) question = judge_.question(*prepared);
+    }
+    ++pending.asked_again;
+    if (!question.has_value()) return std::nullopt;
+    return ask(std::move(*question));
 }
 
 wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
@@ -364,19 +411,22 @@ wire::Ruling SessionImpl::rule_held(const wire::CommandSeen& command) {
         leave_hold(false);
         return refuse(command, still_waiting(*pending.hold, judged->verdict));
     }
+    if (const std::string why = why_gone(*pending.hold); !why.empty())
+        return refuse(command, cannot_hold(why, judged->verdict));
     if (pending.hold->state != model::HoldState::approved) {
         const bool is_denied = pending.hold->state == model::HoldState::denied;
         return refuse(command, denied_by_hold(*pending.hold, judged->verdict),
                       is_denied ? RefusedBy::reviewer : RefusedBy::other);
     }
     // Approved: judged again under the policy in force, and it must still be the very command that was approved.
+    if (auto question = ask_names_again(command)) return std::move(*question);
     const auto again = judge_anew(command);
     if (again->verdict.enforced() == model::Decision::deny) return refuse(command, denied_by_policy(again->verdict));
-    if (command_digest(place(), command, shown_text_of(command)) != pending.digest) {
+    if (command_digest(place_of_pending(*again), command, shown_text_of(command), *again) != pending.digest) {
         return refuse(command, cannot_hold("what it would do has changed while it waited", again->verdict));
     }
     if (again->verdict.enforced() == model::Decision::hold) {
-        const auto wanted = hold_request(place(), command, shown_text_of(command), *again, *policy_);
+        const auto wanted = hold_request(place_of_pending(*again), command, shown_text_of(command), *again, *policy_);
         if (!wanted.has_value() || !model::covers(pending.approvals, wanted->approvals))
             return refuse(command,
                           cannot_hold("the rules have changed meanwhile, and others have to approve it now; send it again",

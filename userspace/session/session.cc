@@ -244,7 +244,9 @@ void SessionImpl::set_wake() {
     if (!is_authenticated_) next = opened_ + limits::startup_timeout;
     if (is_detecting_) next = opened_ + limits::first_bytes_timeout;
     if (is_relayed(flow_)) next = std::min(next, token_expiry());
-    if (pending_.has_value() && pending_->stage == Pending::Stage::holding) next = std::min(next, pending_->wait_until);
+    const bool is_waiting_for_people =
+        pending_.has_value() && pending_->stage == Pending::Stage::holding && pending_->asked_again == 0;
+    if (is_waiting_for_people) next = std::min(next, pending_->wait_until);
     ports_.wake_at(next);
 }
 

@@ -32,6 +32,8 @@ struct Pending {
     Planning planning = Planning::fresh;
     model::Estimate estimate;
     std::vector<model::HoldApproval> approvals;  // that the hold was opened for
+    bool is_unsettled = false;                   // settings were on their way to the server when the hold was opened
+    unsigned asked_again = 0;                    // for its names, once it was approved
     std::optional<model::HoldStatus> hold;
     std::string hold_error;
     std::optional<bool> hold_was_free;
@@ -127,10 +129,14 @@ private:
     [[nodiscard]] std::string_view shown_text_of(const wire::CommandSeen& command) const;
     void make_scope(std::string_view database);
     [[nodiscard]] Place place() const;
+    // The same of the command that waits.
+    [[nodiscard]] Place place_of_pending(const Judged& judged) const;
 
     // estimate.cc
     // Asks the planner, step by step; nothing when there is no more to ask, and the estimate is as good as it gets.
     [[nodiscard]] std::optional<wire::Ruling> estimate(const wire::CommandSeen& command);
+    // The question for its names, which may lead elsewhere by now; nothing when they are known, or cannot be asked for.
+    [[nodiscard]] std::optional<wire::Ruling> ask_names_again(const wire::CommandSeen& command);
     [[nodiscard]] Result<sql::Question> planning_question(const wire::CommandSeen& command) const;
     void estimate_answered(const std::vector<sql::Row>& rows);
 
@@ -174,6 +180,7 @@ private:
     char status_ = 'I';
     bool has_conforming_strings_ = true;
     bool has_safe_encoding_ = true;
+    Reading reading_;
     bool has_stepped_ = false;        // a BEGIN, COMMIT or the like went out since: status_ may be old
     bool has_written_ = false;        // in this transaction
     bool has_changed_names_ = false;  // in this transaction

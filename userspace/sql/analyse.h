@@ -69,6 +69,7 @@ struct Analysis {
     std::vector<model::Effect> effects;
     std::vector<StatementFacts> statements;
     std::vector<std::string> functions;  // every function called: "schema.name", or "name" where the schema is not known
+    std::vector<std::string> executed;   // EXECUTE, also within EXPLAIN: the texts that its names stand for
     std::vector<std::string> masks;      // names of masks that touch a result
     // Why the command is denied by a mask: a masked column flows into a write, a setting, a filter, an unlisted function,
     // or `unproven: deny`. Empty when it is not.
@@ -78,6 +79,7 @@ struct Analysis {
     bool writes = false;            // any effect but read, transaction, session, lock
     bool is_transaction_control_only = false;
     bool has_unresolved_names = false;
+    bool uses_cursor_row = false;       // WHERE CURRENT OF: which row is not in the text
     bool depends_on_constants = false;  // a text that differs in its constants may have another analysis
 
     bool operator==(const Analysis&) const = default;

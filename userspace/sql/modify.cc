@@ -31,7 +31,10 @@ std::string column_at(const ResolvedRelation& target, const std::vector<std::str
 // Absent also when the clause uses no column of the statement's own relations.
 model::WhereClause Analyser::where_of(Node clause, Scope& scope) {
     if (!clause) return Where::absent;
-    if (clause.kind() == "CurrentOfExpr") return Where::present;
+    if (clause.kind() == "CurrentOfExpr") {
+        analysis_.uses_cursor_row = true;
+        return Where::present;
+    }
     scope.is_used = false;
     filter(clause, scope);
     return scope.is_used ? Where::present : Where::absent;

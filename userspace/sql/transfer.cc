@@ -152,6 +152,7 @@ Columns Analyser::executed(Node body) {
         return columns;
     }
     ++executions_;
+    analysis_.executed.push_back(prepared->text);
     const auto parameters_before = std::exchange(parameters_, {});
     for (const auto item : body.list("params")) parameters_.push_back(written_text(Node(item)));
     for (const auto item : prepared->tree->statements()) {

@@ -29,6 +29,23 @@ protected:
     }
 };
 
+TEST_F(GrantTest, AWidenedApprovalIsForAgentsThatTheSamePersonStarted) {
+    auto of_ana = of_shape("1");
+    of_ana.runner_uid = 1000;
+    auto of_ben = of_shape("2");
+    of_ben.runner_uid = 1001;
+    const std::string first = open_hold(of_ana);
+    const std::string second = open_hold(of_ben);
+    EXPECT_THAT(desk->would_release(first).value(), IsEmpty());
+    ASSERT_TRUE(answer(first, ben, widened()).has_value());
+    EXPECT_EQ(state_of(second), HoldState::waiting) << "ben would have approved his own agent's command";
+    of_ben.digest = sha256(as_bytes("3"));
+    EXPECT_EQ(desk->request(of_ben)->state, HoldState::waiting);
+    reopen();
+    of_ana.digest = sha256(as_bytes("4"));
+    EXPECT_EQ(desk->request(of_ana)->state, HoldState::approved);
+}
+
 TEST_F(GrantTest, AWidenedApprovalReleasesWhatWaitsAndLetsTheSameShapeThrough) {
     const std::string first = open_hold(of_shape("1"));
     const std::string second = open_hold(of_shape("2"));

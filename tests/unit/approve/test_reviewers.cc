@@ -78,6 +78,22 @@ TEST_F(ReviewersTest, AnAgentNeverMayWhateverTheListsSay) {
     EXPECT_EQ(desk->decide(id, mallory, false, "").error().code, Errc::denied);
 }
 
+TEST_F(ReviewersTest, WithSudoTheyAreWhoLoggedInAndNotRoot) {
+    desk_options.reviewing.by_token = true;
+    reopen();
+    auto of_root = request("started by root");
+    of_root.runner_uid = 0;
+    of_root.approvals = {approval("dba", {"unix:ben"})};
+    id = open_hold(of_root);
+    Person with_sudo = ben;
+    with_sudo.uid = 0;
+    EXPECT_TRUE(desk->decide(id, with_sudo, true, "").has_value());
+    auto of_ben = request("started by ben");
+    of_ben.runner_uid = ben.uid;
+    of_ben.approvals = of_root.approvals;
+    EXPECT_THAT(desk->decide(open_hold(of_ben), with_sudo, true, "").error().message, HasSubstr("you started this agent"));
+}
+
 TEST_F(ReviewersTest, ATokenThatNamesTheUserWhoStartedTheAgentGivesNothing) {
     desk_options.reviewing.by_token = true;
     reopen();

@@ -18,6 +18,10 @@ TEST(ShownText, EscapesTerminalControlAndBidirectionalMarks) {
               "\\u{009B}31m");
 }
 
+TEST(ShownText, EscapesWhatSteersOtherScripts) {
+    EXPECT_EQ(shown_text("\U00013437\U0001BCA0\U0001D173"), "\\u{13437}\\u{1BCA0}\\u{1D173}");
+}
+
 TEST(ShownText, ShowsInvalidBytes) { EXPECT_EQ(shown_text("\xff\xC0\x80"), "\\xFF\\xC0\\x80"); }
 
 TEST(ShownText, ManyLinesKeepsLayoutOnly) { EXPECT_EQ(shown_text("a\n\tb\r", Lines::many), "a\n\tb\\u{000D}"); }

@@ -15,6 +15,10 @@ struct Case {
     std::string database = "shop";
     std::string user = "app";
     std::string text = "UPDATE t SET a = $1";
+    std::string effect = "public.t";
+    std::vector<std::string> executed;
+    Reading reading = {{"DateStyle", "ISO, MDY"}};
+    std::string moment;
     std::vector<wire::Parameter> parameters;
     std::vector<std::int16_t> formats;
     wire::CommandSeen command;
@@ -22,7 +26,11 @@ struct Case {
     [[nodiscard]] Digest digest() {
         command.parameters = parameters;
         command.result_formats = formats;
-        return command_digest({&agent, target, database, user, &catalog}, command, text);
+        Judged judged;
+        judged.analysis.executed = executed;
+        judged.verdict.effects.push_back(
+            {{model::Operation::update, {{effect, true}}, {}, 0}, model::Decision::hold, {"r"}});
+        return command_digest({&agent, target, database, user, &catalog, &reading, moment}, command, text, judged);
     }
 };
 
@@ -77,17 +85,22 @@ TEST(CommandDigest, ChangesWithEverythingElse) {
     differs("result format", [](Case& c) { c.formats.push_back(1); });
     differs("another value", [](Case& c) { c.parameters.push_back(c.parameters[0]); });
     differs("transaction", [](Case& c) { c.command.transaction_status = 'T'; });
+    differs("what a name leads to", [](Case& c) { c.effect = "sandbox.t"; });
+    differs("what a prepared name stands for", [](Case& c) { c.executed.emplace_back("DELETE FROM t"); });
+    differs("how a date is read", [](Case& c) { c.reading["DateStyle"] = "ISO, DMY"; });
+    differs("the moment", [](Case& c) { c.moment = "s-1 7"; });
     differs("border between fields", [](Case& c) { c.target = "dbs", c.database = "hop"; });
 }
 
 // The shape as the desk gets it: of the text as the parser read it.
 Digest shape_of(Case one, const std::string& text, const std::string& effect = "public.t") {
     const auto parsed = sql::parse(text);
-    model::Verdict verdict;
-    verdict.effects.push_back({{model::Operation::update, {{effect, true}}, {}, 0}, model::Decision::hold, {"r"}});
+    Judged judged;
+    judged.analysis.executed = one.executed;
+    judged.verdict.effects.push_back({{model::Operation::update, {{effect, true}}, {}, 0}, model::Decision::hold, {"r"}});
     one.command.parameters = one.parameters;
-    return command_shape({&one.agent, one.target, one.database, one.user, &one.catalog}, one.command, text, parsed.get(),
-                         verdict);
+    return command_shape({&one.agent, one.target, one.database, one.user, &one.catalog, &one.reading, one.moment},
+                         one.command, text, parsed.get(), judged);
 }
 
 TEST(CommandShape, IsTheSameForOtherValuesAndNothingElse) {
@@ -132,7 +145,7 @@ TEST(CommandShape, IsStableOverVersions) {
     base.agent.run_name = "nightly";
     base.agent.uid = 1000;
     EXPECT_EQ(to_hex(shape_of(base, "UPDATE t SET a = 'x' WHERE id = 7")),
-              "abff2b9df06e93e9b4426291fd7ee52d57d0b2273d4380947260b196a57aaf43")
+              "b5bf12a0b3dbfa3cf901ec322f80cf867d4e05b6da94f4c69054867ca2d5be75")
         << "widened approvals live over an upgrade";
 }
 

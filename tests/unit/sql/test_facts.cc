@@ -93,6 +93,10 @@ TEST_F(Facts, APreparedStatementIsJudgedAndMaskedWhenItRuns) {
     EXPECT_EQ(executed.statements[0].executes, "p");
     EXPECT_EQ(line_of(executed.effects), "read public.customers");
     EXPECT_EQ(kinds(executed.statements[0].masks), "r-");
+    const std::vector<std::string> meant = {prepared.statements[0].prepared->text};
+    EXPECT_EQ(executed.executed, meant) << "what is approved with the name";
+    EXPECT_EQ(run("EXPLAIN ANALYZE EXECUTE p(1)").executed, meant);
+    EXPECT_TRUE(run("SELECT 1").executed.empty());
     EXPECT_EQ(kinds(run("CREATE TABLE x AS EXECUTE p(1)").statements[0].masks), "");
     EXPECT_NE(run("CREATE TABLE x AS EXECUTE p(1)").mask_denial, "");
     EXPECT_EQ(run("DEALLOCATE ALL").statements[0].deallocates, "*");
@@ -102,6 +106,12 @@ TEST_F(Facts, APreparedStatementIsJudgedAndMaskedWhenItRuns) {
     EXPECT_NE(run("EXECUTE w('[redacted]')").mask_denial, "");
     EXPECT_EQ(run("EXECUTE w('new')").mask_denial, "");
     EXPECT_EQ(line_of(run("EXPLAIN EXECUTE w('new')").effects), "read public.customers");
+}
+
+TEST_F(Facts, TheRowOfACursorIsNotInTheText) {
+    EXPECT_TRUE(run("UPDATE customers SET ssn = 'x' WHERE CURRENT OF c").uses_cursor_row);
+    EXPECT_TRUE(run("SELECT 1; DELETE FROM customers WHERE CURRENT OF c").uses_cursor_row);
+    EXPECT_FALSE(run("UPDATE customers SET ssn = 'x' WHERE id = 1").uses_cursor_row);
 }
 
 TEST_F(Facts, BoundValuesThatLookMaskedAreNotWrittenBack) {

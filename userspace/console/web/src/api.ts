@@ -116,6 +116,7 @@ export interface Hold {
   purpose?: string;
   database?: string;
   database_user?: string;
+  executes?: string[];
   parameters?: string[];
   message?: string;
   effects?: string[];

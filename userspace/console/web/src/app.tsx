@@ -82,7 +82,7 @@ function Rail({ place, waiting, me, onSignOut }: { place: string; waiting: numbe
                 <span>{each.name}</span>
                 {each.to === "/" && waiting > 0 && (
                   <b className="badge" aria-label={`${waiting} waiting`}>
-                    {waiting}
+                    {waiting.toLocaleString()}
                   </b>
                 )}
               </Link>

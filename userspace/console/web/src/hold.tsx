@@ -6,7 +6,7 @@ import { Ask, AskButton, Fact, Link, Lost, Page, Shown, State, Time, duration } 
 import { Sql, Stranger } from "./text";
 
 // The whole command; tells when its end has been seen, which is when it may be approved.
-function Command({ text, parameters, onSeen }: { text: string; parameters: string[]; onSeen: () => void }): ReactNode {
+function Command({ text, executes, parameters, onSeen }: { text: string; executes: string[]; parameters: string[]; onSeen: () => void }): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const [isSeen, setSeen] = useState(false);
   const look = useCallback(() => {
@@ -33,6 +33,16 @@ function Command({ text, parameters, onSeen }: { text: string; parameters: strin
             <Sql text={text} />
           </code>
         </pre>
+        {executes.map((each, index) => (
+          <div key={index} className="executes">
+            <p>Its name stands for</p>
+            <pre>
+              <code>
+                <Sql text={each} />
+              </code>
+            </pre>
+          </div>
+        ))}
         {parameters.length > 0 && (
           <ol className="parameters" aria-label="Values">
             {parameters.map((value, index) => (
@@ -528,7 +538,7 @@ export function HoldPage({ id, me, queue }: { id: string; me: Me; queue: Queue }
           <div className="hold-page">
             <div className="hold-main">
               {hold.has_escapes && <p className="banner">This command has characters that do not show. They are written out and marked.</p>}
-              <Command text={hold.text} parameters={hold.parameters ?? []} onSeen={seen} />
+              <Command text={hold.text} executes={hold.executes ?? []} parameters={hold.parameters ?? []} onSeen={seen} />
               <section aria-labelledby="effects-title">
                 <h2 id="effects-title">What it would do</h2>
                 <Effects effects={hold.effects ?? []} />

@@ -173,7 +173,7 @@ export function QueuePage({ queue, me }: { queue: Queue; me: Me }): ReactNode {
   return (
     <Page
       name={count ? `(${count}) Queue` : "Queue"}
-      title={shows === "waiting" ? (count === 1 ? "One command waits" : count ? `${count} commands wait` : "Queue") : shows === "past" ? "Answered" : "Wider approvals"}
+      title={shows === "waiting" ? (count === 1 ? "One command waits" : count ? `${count.toLocaleString()} commands wait` : "Queue") : shows === "past" ? "Answered" : "Wider approvals"}
       aside={
         <div className="switch" role="group" aria-label="Which holds">
           <button type="button" aria-pressed={shows === "waiting"} onClick={() => setShows("waiting")}>
