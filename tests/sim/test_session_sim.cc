@@ -45,6 +45,7 @@ std::shared_ptr<const policy::Policy> load_policy(const std::string& text = poli
     std::filesystem::create_directories(folder);
     std::ofstream(folder / "sim.yaml") << text;
     auto policy = policy::Policy::load(folder, 1);
+    std::filesystem::remove_all(folder);
     if (!policy.has_value()) {
         for (const auto& diagnostic : policy.error()) ADD_FAILURE() << diagnostic.to_text();
         return nullptr;
