@@ -234,6 +234,34 @@ approvals:
         self.assertEqual(self.value("SELECT status FROM public.orders WHERE id = 42"), before, said)
         self.assertNotIn("rows", said)
 
+    def test_a_lock_does_not_keep_names_from_being_asked_for_again(self):
+        update = "UPDATE orders SET status = 'returned' WHERE id = 43"
+        before = self.value("SELECT status FROM public.orders WHERE id = 43")
+        self.value("CREATE TABLE sandbox.orders AS SELECT * FROM public.orders; ALTER TABLE sandbox.orders OWNER TO shop_app")
+        try:
+            other = self.start_script("""
+                with connect() as c:
+                    c.execute("BEGIN")
+                    c.execute("DROP TABLE sandbox.orders")
+                    say(locked=True)
+                    sys.stdin.readline()
+                    c.execute("COMMIT")
+                    say(gone=True)
+            """, stdin=subprocess.PIPE)
+            self.assertEqual(other.next(), {"locked": True})
+            agent = self.start_command(update)
+            hold = self.wait_for_hold(update)
+            self.assertEqual(hold["effects"], ["update sandbox.orders"])
+            self.assertIn("did not plan", self.assent.ask("holds", "show", hold["id"])["estimate"]["why_not"], "the lock is in its way")
+            other.tell()
+            self.assertEqual(other.next(), {"gone": True})
+            self.assertEqual(self.approve(hold).returncode, 0)
+            said = agent.next()
+        finally:
+            self.value("DROP TABLE IF EXISTS sandbox.orders")
+        self.assertEqual(self.value("SELECT status FROM public.orders WHERE id = 43"), before, said)
+        self.assertNotIn("rows", said)
+
     def test_the_row_of_a_cursor_is_approved_and_not_that_of_another(self):
         update = "UPDATE public.orders SET status = 'returned' WHERE CURRENT OF here"
 

@@ -369,8 +369,10 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
 std::optional<wire::Ruling> SessionImpl::ask_names_again(const wire::CommandSeen& command) {
     constexpr unsigned most = 8;  // of its own names and those of each statement that it executes
     Pending& pending = *pending_;
-    if (!command.can_ask || pending.parsed == nullptr || pending.asked_again >= most) return std::nullopt;
+    if (pending.parsed == nullptr || pending.asked_again >= most) return std::nullopt;
+    // Also where nobody can be asked: what is not known any more is not what was approved.
     if (pending.asked_again == 0) judge_.forget_names();
+    if (!command.can_ask) return std::nullopt;
     auto question = judge_.question(*pending.parsed);
     for (const sql::StatementFacts& facts : pending.judged->analysis.statements) {
         if (question.has_value()) break;

@@ -212,10 +212,8 @@ std::optional<Ruling> Conversation::judge(CommandSeen& seen) {
                 waiting_ = Waiting::ruling;
                 return std::nullopt;
             case Ruling::Action::ask:
-                if (ruling.question->may_fail && batch_runs_) {  // an error would be one of the agent's own batch
-                    can_ask_ = seen.can_ask = false;
-                    continue;
-                }
+                // An error would be one of the agent's own batch: as if it had failed. Others can still be asked.
+                if (ruling.question->may_fail && batch_runs_) continue;
                 held_id_ = seen.id;
                 begin_question(std::move(*ruling.question));
                 return std::nullopt;

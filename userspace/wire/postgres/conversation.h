@@ -276,7 +276,8 @@ private:
     std::vector<sql::Row> answer_rows_;
     std::size_t answer_bytes_ = 0;
     bool has_question_failed_ = false;
-    bool is_ready_held_ = false;  // the first ReadyForQuery waits for the answer
+    bool may_question_fail_ = false;  // the one that was asked last
+    bool is_ready_held_ = false;      // the first ReadyForQuery waits for the answer
 };
 
 }  // namespace assent::wire::postgres

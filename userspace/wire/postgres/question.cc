@@ -115,6 +115,7 @@ void Conversation::send_question() {
     answer_rows_.clear();
     answer_bytes_ = 0;
     has_question_failed_ = false;
+    may_question_fail_ = question.may_fail;
     if (!is_ready_held_) waiting_ = Waiting::question;
     requests_[requests_.size() - 1].ends_question = true;
     to_target_.send(out);
@@ -220,7 +221,8 @@ void Conversation::question_ended() {
         to_agent_.flush();
         return;
     }
-    can_ask_ = !has_failed;
+    // What may fail says nothing of the next one; else an agent could keep us from asking for names by a lock.
+    can_ask_ = !has_failed || may_question_fail_;
     waiting_ = Waiting::nothing;
 }
 
