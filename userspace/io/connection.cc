@@ -209,9 +209,11 @@ void Connection::note_hangup(int events) {
 
 // ---- what is sent
 
-// At once, because a socket with room takes the bytes in the same time either way, and a completion that only says so would
-// cost the loop a round. What does not fit is the ring's.
+// Alone at once: a socket with room takes the bytes in the same time either way, and a completion that only says so would
+// cost the loop a round. What does not fit is the ring's. With others in one submission: each system call of its own would
+// be one more place where whoever it woke takes the processor from the loop.
 void Connection::send_queued() {
+    if (host_.is_sending_together()) return ask_to_send();
     message_ = {};
     message_.msg_iov = parts_.data();
     message_.msg_iovlen = output_.front(parts_);

@@ -23,6 +23,8 @@ public:
     [[nodiscard]] virtual ChunkPool& chunks() = 0;
     // work() is called once before the loop waits.
     virtual void schedule(Connection& connection) = 0;
+    // Several connections send in this round.
+    [[nodiscard]] virtual bool is_sending_together() const noexcept = 0;
     // Nobody needs it any more: it is deleted after the round.
     virtual void bury(Connection& connection) = 0;
 };
@@ -37,6 +39,7 @@ public:
     [[nodiscard]] std::size_t queued_bytes() const noexcept { return output_.size(); }
     void pause_reading() { is_reading_ = false; }
     void resume_reading();
+    [[nodiscard]] bool is_about_to_send() const noexcept { return !is_send_pending_ && !output_.is_empty(); }
     void shut();
     // The stream is gone: its events are not called again.
     void detach();

@@ -99,6 +99,7 @@ private:
     InputBuffers& input() override { return input_; }
     ChunkPool& chunks() override { return chunks_; }
     void schedule(Connection& connection) override;
+    [[nodiscard]] bool is_sending_together() const noexcept override { return is_sending_together_; }
     void bury(Connection& connection) override { buried_.push_back(&connection); }
 
     void work();
@@ -120,6 +121,7 @@ private:
     std::vector<Connection*> working_;
     std::vector<Connection*> buried_;
     std::vector<std::function<void()>> on_round_;
+    bool is_sending_together_ = false;
     bool is_stopped_ = false;
 };
 
@@ -201,6 +203,8 @@ void RingLoop::schedule(Connection& connection) {
 
 void RingLoop::work() {
     working_.swap(scheduled_);
+    const auto sending = std::ranges::count_if(working_, [](const Connection* each) { return each->is_about_to_send(); });
+    is_sending_together_ = sending > 1;
     for (Connection* each : working_) {
         each->is_scheduled = false;
         each->work();

@@ -13,12 +13,22 @@
 namespace assent::record {
 namespace {
 
+constexpr off_t page = 4096;
+constexpr off_t largest_folio = 2 * 1024 * 1024;
+
 class RealDisk final : public Disk {
 public:
     ssize_t write(int descriptor, Bytes bytes, off_t offset) override {
         return ::pwrite(descriptor, bytes.data(), bytes.size(), offset);
     }
     int sync(int descriptor) override { return ::fdatasync(descriptor); }
+    // The kernel lets go of whole folios only, which stand at multiples of their size: those that an earlier call left in part
+    // are in the range again. The last page is about to be written on.
+    void forget_cached(int descriptor, off_t offset, off_t size) noexcept override {
+        const off_t begin = offset / largest_folio * largest_folio;
+        const off_t end = (offset + size) / page * page;
+        if (end > begin) (void)::posix_fadvise(descriptor, begin, end - begin, POSIX_FADV_DONTNEED);
+    }
     std::uint64_t free_bytes(int descriptor) override {
         struct statvfs status {};
         if (::fstatvfs(descriptor, &status) != 0) return 0;

@@ -21,6 +21,8 @@ public:
     // As pwrite(2) and fdatasync(2): -1 with errno.
     [[nodiscard]] virtual ssize_t write(int descriptor, Bytes bytes, off_t offset) = 0;
     [[nodiscard]] virtual int sync(int descriptor) = 0;
+    // These synced bytes are not read again soon: memory need not be kept for them.
+    virtual void forget_cached(int descriptor, off_t offset, off_t size) noexcept = 0;
     // What an unprivileged process could still write to the file system of this file.
     [[nodiscard]] virtual std::uint64_t free_bytes(int descriptor) = 0;
 };

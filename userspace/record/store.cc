@@ -82,6 +82,8 @@ Result<> Store::write_pending() {
     const auto offset = static_cast<off_t>(active.size_bytes);
     if (auto written = write_all(disk_, active_.get(), as_bytes(pending_), offset, "records"); !written) return written;
     if (disk_.sync(active_.get()) != 0) return fail_errno("cannot sync records", errno);
+    // Kept in the cache it would take the place of what others read, and each new page of it costs more than the record.
+    disk_.forget_cached(active_.get(), offset, static_cast<off_t>(pending_.size()));
     active.size_bytes += pending_.size();
     pending_.clear();
     durable_records_ = tree_.size();

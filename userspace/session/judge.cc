@@ -136,18 +136,13 @@ std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
     if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
     const bool has_names = !parsed.relations.empty() || !parsed.functions.empty();
     if (!has_names && (catalog_.knows_session() || steps_or_sets(parsed.text))) return std::nullopt;
-    auto question = catalog_.question(parsed.relations, parsed.functions);
-    if (question.has_value()) {
-        asked_relations_ = parsed.relations;
-        asked_functions_ = parsed.functions;
-    }
-    return question;
+    return catalog_.question(parsed.relations, parsed.functions);
 }
 
 Result<> Judge::learn(const std::vector<sql::Row>& rows) {
     if (!catalog_.knows_session()) learned_at_ = clock_.now();
     judged_.clear();
-    return catalog_.learn(asked_relations_, asked_functions_, rows);
+    return catalog_.learn(rows);
 }
 
 std::shared_ptr<const Judged> Judge::judge(const std::shared_ptr<const sql::Parsed>& parsed,

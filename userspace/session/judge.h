@@ -87,8 +87,6 @@ private:
     std::shared_ptr<const policy::Policy> policy_;
     std::unique_ptr<const policy::Scope> scope_;
     sql::Catalog catalog_;
-    std::vector<sql::Name> asked_relations_;
-    std::vector<sql::Name> asked_functions_;
     Moment learned_at_{};
     bool transaction_changed_names_ = false;
     bool transaction_saw_reload_ = false;

@@ -17,6 +17,8 @@ using wire::CommandKind;
 using wire::Ruling;
 using Action = wire::Ruling::Action;
 
+constexpr unsigned questions_a_text = 2;  // what its names are, and where they lead
+
 Ruling action(Action which) {
     Ruling out;
     out.action = which;
@@ -241,7 +243,7 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
     const bool may_have_ended = !command.is_in_batch && (command.transaction_status != 'T' || has_stepped_);
     if (has_changed_names_ && may_have_ended && pending_->asked == 0) judge_.forget_names();
     const bool may_ask = command.kind != CommandKind::function_call && command.can_ask;
-    if (may_ask && pending_->asked == 0) {
+    if (may_ask && pending_->asked < questions_a_text) {
         pending_->parsed = text_of(command);
         if (pending_->parsed != nullptr) {
             if (auto question = judge_.question(*pending_->parsed); question.has_value()) return ask(std::move(*question));
@@ -250,11 +252,11 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
     pending_->judged = judge_anew(command);
     // EXECUTE names a statement whose own names may have been forgotten.
     for (const sql::StatementFacts& facts : pending_->judged->analysis.statements) {
-        if (!may_ask || facts.executes.empty() || pending_->asked > 1) continue;
+        if (!may_ask || facts.executes.empty() || pending_->asked >= 2 * questions_a_text) continue;
         const auto prepared = judge_.statements().find(facts.executes);
         if (prepared == nullptr) continue;
         if (auto question = judge_.question(*prepared); question.has_value()) {
-            pending_->asked = 1;
+            pending_->asked = std::max(pending_->asked, questions_a_text);
             return ask(std::move(*question));
         }
     }
@@ -367,7 +369,7 @@ wire::Ruling SessionImpl::hold(const wire::CommandSeen& command) {
 }
 
 std::optional<wire::Ruling> SessionImpl::ask_names_again(const wire::CommandSeen& command) {
-    constexpr unsigned most = 8;  // of its own names and those of each statement that it executes
+    constexpr unsigned most = 16;  // of its own names and those of each statement that it executes
     Pending& pending = *pending_;
     if (pending.parsed == nullptr || pending.asked_again >= most) return std::nullopt;
     // Also where nobody can be asked: what is not known any more is not what was approved.

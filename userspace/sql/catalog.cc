@@ -18,7 +18,9 @@ Catalog Catalog::assumed_public() {
 
 void Catalog::forget() {
     if (assumes_public_ || is_file_) return;
+    Asked asked = std::move(asked_);  // its answer may be on its way
     *this = Catalog();
+    asked_ = std::move(asked);
 }
 
 const Relation* Catalog::relation(const Name& name) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,12 +69,11 @@ using Row = std::vector<std::optional<std::string>>;
 class Catalog {
 public:
     // Asks for search_path, current and session user, and whatever of `relations` and `functions` is not known yet.
-    // Nothing when all of it is known.
-    [[nodiscard]] std::optional<Question> question(const std::vector<Name>& relations,
-                                                   const std::vector<Name>& functions) const;
-    // Takes the rows of the answer; names that were asked for and did not come are known to be absent.
-    [[nodiscard]] Result<> learn(const std::vector<Name>& relations, const std::vector<Name>& functions,
-                                 const std::vector<Row>& rows);
+    // Nothing when all of it is known; until then the answer may lead to another question, twice at most.
+    [[nodiscard]] std::optional<Question> question(const std::vector<Name>& relations, const std::vector<Name>& functions);
+    // Takes the rows of the answer to the last question; names that it asked for and that did not come are known to be
+    // absent.
+    [[nodiscard]] Result<> learn(const std::vector<Row>& rows);
     // A YAML file for `policy explain --catalog`; the format is documented in catalog_file.cc.
     [[nodiscard]] static Result<Catalog> from_yaml(std::string_view text);
     // For explain without a catalog: unqualified names are in `public`, everything exists, columns are not known.
@@ -108,6 +108,15 @@ public:
     [[nodiscard]] const std::string& session_user() const noexcept { return session_user_; }
 
 private:
+    // The names of the last question.
+    struct Asked {
+        std::vector<Name> visible;    // found by search_path
+        std::vector<Name> qualified;  // with their schema
+        std::vector<Name> leading;    // those of leading_, and then none of the others
+        std::vector<Name> functions;
+    };
+
+    [[nodiscard]] static Question compose(const Asked& asked);
     [[nodiscard]] Result<> read_file(const YAML::Node& root);
     [[nodiscard]] std::vector<std::string> file_function_schemas(const Name& name) const;
 
@@ -119,6 +128,8 @@ private:
     std::string session_user_;
     std::map<Name, std::optional<Relation>> relations_;  // keyed as written; absent: nullopt
     std::map<Name, Relation> reached_;                   // keyed by full name
+    std::set<Name> leading_;  // are there, and may lead to others: asked about once more before they are known
+    Asked asked_;
     struct Functions {
         std::vector<std::string> schemas;
         bool may_return_set = false;

@@ -1,12 +1,18 @@
-// The one question that is put to the server, and how its answer is read.
+// What is put to the server about names, and how its answers are read.
 //
-// Everything in the text is qualified with pg_catalog, operators and casts too, so that nothing the agent has made can
-// stand in for it; parameters are text, arrays in their text form. Row: what it is, then its fields.
-//   session   current_user, session_user, schema for CREATE, then a row `path` for each schema searched, in order
-//   relation  schema and name as asked, oid, schema, name, kind     (as asked is null for one that is only reached)
-//   column    oid of the relation, place, name, type oid, generated
-//   reach     oid, oid of the reached, `i` when only inheritance leads there, else `v`
-//   function  schema and name as asked, schema, `t` when it may give several rows
+// Everything in the texts is qualified with pg_catalog, operators and casts too, so that nothing the agent has made can
+// stand in for it; parameters are text, arrays in their text form. Most of what such a question costs is its planning, so
+// it is put together of what is needed, and only for relations with rules, parents or children a second one walks to what
+// can be reached through them. Row: what it is, then its fields.
+//   session    current_user, session_user, schema for CREATE, then a row `path` for each schema searched, in order
+//   visible    place among the names asked for that search_path finds, oid, schema, name, kind, `true` when it may lead to
+//              others, then of each of its columns: place, name, type oid, generated
+//   qualified  the same of a name with its schema
+//   function   schema and name as asked, schema, `t` when it may give several rows, place in search_path
+// Of the walk:
+//   relation   schema and name as asked, oid, schema, name, kind     (as asked is null for one that is only reached)
+//   column     oid of the relation, place, name, type oid, generated
+//   reach      oid, oid of the reached, `i` when only inheritance leads there, else `v`
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -22,19 +28,68 @@
 namespace assent::sql {
 namespace {
 
-// Without names: a new backend plans and runs it in a fraction of the other's time, and many connections ask no more.
-constexpr std::string_view session_text = R"(
+constexpr std::size_t question_fields = 11;
+constexpr std::size_t walk_fields = 7;
+
+constexpr std::string_view session_rows = R"(
 SELECT 'session'::pg_catalog.text, CURRENT_USER::pg_catalog.text, SESSION_USER::pg_catalog.text,
-       pg_catalog.current_schema()::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text
+       pg_catalog.current_schema()::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
+       NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text
 UNION ALL
-SELECT 'path'::pg_catalog.text, CASE WHEN n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
-       THEN 'pg_temp'::pg_catalog.text ELSE p.schema::pg_catalog.text END, p.place::pg_catalog.text, NULL, NULL, NULL, NULL
+SELECT 'path', CASE WHEN p.schema::pg_catalog.text OPERATOR(pg_catalog.=)
+                         pg_catalog.pg_my_temp_schema()::pg_catalog.regnamespace::pg_catalog.text
+                    THEN 'pg_temp' ELSE p.schema::pg_catalog.text END,
+       p.place::pg_catalog.text, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p(schema, place)
-JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) p.schema
+)";
+
+constexpr std::string_view relation_fields = R"(
+  wanted.place::pg_catalog.text, c.oid::pg_catalog.text,
+  CASE WHEN n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname::pg_catalog.text END,
+  c.relname::pg_catalog.text, c.relkind::pg_catalog.text,
+  (c.relhasrules OR c.relhassubclass OR
+   (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid LIMIT 1) IS NOT NULL
+  )::pg_catalog.text,
+  a.attnum::pg_catalog.text, a.attname::pg_catalog.text, a.atttypid::pg_catalog.text, a.attgenerated::pg_catalog.text
+)";
+
+constexpr std::string_view relation_joins = R"(
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+  AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT a.attisdropped
+)";
+
+// The server itself finds them, as it will for the command.
+constexpr std::string_view visible_from = R"(
+FROM pg_catalog.unnest(${}::pg_catalog.text[]) WITH ORDINALITY AS wanted(name, place)
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(wanted.name)::pg_catalog.oid
+)";
+
+// Not by to_regclass(), which fails where a schema may not be used.
+constexpr std::string_view qualified_from = R"(
+FROM ROWS FROM (pg_catalog.unnest(${}::pg_catalog.text[]), pg_catalog.unnest(${}::pg_catalog.text[]))
+  WITH ORDINALITY AS wanted(schema, name, place)
+JOIN pg_catalog.pg_namespace s ON s.nspname OPERATOR(pg_catalog.=) wanted.schema::pg_catalog.name
+JOIN pg_catalog.pg_class c ON c.relname OPERATOR(pg_catalog.=) wanted.name::pg_catalog.name
+  AND c.relnamespace OPERATOR(pg_catalog.=) s.oid
+)";
+
+constexpr std::string_view function_rows = R"(
+SELECT 'function', wanted.schema, wanted.name, n.nspname::pg_catalog.text,
+       CASE WHEN pg_catalog.bool_or(p.proretset) THEN 't' ELSE 'f' END,
+       pg_catalog.min(pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname))::pg_catalog.text,
+       NULL, NULL, NULL, NULL, NULL
+FROM ROWS FROM (pg_catalog.unnest(${}::pg_catalog.text[]), pg_catalog.unnest(${}::pg_catalog.text[])) AS wanted(schema, name)
+JOIN pg_catalog.pg_proc p ON p.proname OPERATOR(pg_catalog.=) wanted.name::pg_catalog.name
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+WHERE CASE WHEN wanted.schema OPERATOR(pg_catalog.=) ''::pg_catalog.text
+           THEN n.nspname OPERATOR(pg_catalog.=) ANY (pg_catalog.current_schemas(true))
+           ELSE n.nspname OPERATOR(pg_catalog.=) wanted.schema::pg_catalog.name END
+GROUP BY wanted.schema, wanted.name, n.nspname
 )";
 
 // The edges are looked up for what was reached, by the catalog's indexes: a database may have very many of them.
-constexpr std::string_view question_text = R"(
+constexpr std::string_view walk_text = R"(
 WITH RECURSIVE
 path AS (
   SELECT p.schema, p.place, n.oid
@@ -43,9 +98,6 @@ path AS (
 ), wanted AS (
   SELECT w.schema, w.name
   FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS w(schema, name)
-), wanted_function AS (
-  SELECT w.schema, w.name
-  FROM ROWS FROM (pg_catalog.unnest($3::pg_catalog.text[]), pg_catalog.unnest($4::pg_catalog.text[])) AS w(schema, name)
 ), found AS (
   SELECT DISTINCT ON (w.schema, w.name) w.schema, w.name, c.oid
   FROM wanted w
@@ -103,27 +155,21 @@ path AS (
   UNION ALL
   SELECT 'reach'::pg_catalog.text, r.root::pg_catalog.text, r.oid::pg_catalog.text, r.way, NULL, NULL, NULL
   FROM reach r WHERE r.oid OPERATOR(pg_catalog.<>) r.root
-  UNION ALL
-  SELECT 'function'::pg_catalog.text, w.schema, w.name, n.nspname::pg_catalog.text,
-         CASE WHEN pg_catalog.bool_or(p.proretset) THEN 't'::pg_catalog.text ELSE 'f'::pg_catalog.text END,
-         pg_catalog.min(q.place)::pg_catalog.text, NULL
-  FROM wanted_function w
-  JOIN pg_catalog.pg_proc p ON p.proname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
-  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
-  LEFT JOIN path q ON q.oid OPERATOR(pg_catalog.=) n.oid
-  WHERE CASE WHEN w.schema OPERATOR(pg_catalog.=) ''::pg_catalog.text THEN q.oid IS NOT NULL
-             ELSE n.nspname OPERATOR(pg_catalog.=) w.schema::pg_catalog.name END
-  GROUP BY w.schema, w.name, n.nspname
 )
 SELECT what, a, b, c, d, e, f FROM answer
 )";
 
-template <typename Known>
-void add_unknown(std::vector<Name>& to, const std::vector<Name>& names, Known is_known) {
-    for (const auto& name : names) {
-        if (!is_known(name)) to.push_back(name);
+std::string quoted_name(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) {
+        if (c == '"') out += '"';
+        out += c;
     }
+    return out + '"';
 }
+
+// Those that search_path finds, pg_temp among them, which it may find without rights.
+bool is_visible(const Name& name) { return !name.name.empty() && (name.schema.empty() || name.schema == "pg_temp"); }
 
 void append_names(std::vector<std::string>& parameters, const std::vector<Name>& names) {
     std::vector<std::string> schemas;
@@ -148,6 +194,7 @@ struct Answer {
     std::vector<std::pair<Name, std::uint32_t>> asked;
     std::map<std::uint32_t, std::map<std::uint32_t, bool>> reach;  // true: only by inheritance
     std::map<Name, std::map<std::pair<int, std::string>, bool>> functions;
+    std::set<Name> leading;  // asked for, and they may lead to others
 };
 
 template <typename T>
@@ -157,6 +204,29 @@ bool read_number(const std::string& text, T& out) {
 }
 
 std::string field(const Row& row, std::size_t place) { return row[place].value_or(""); }
+
+// A relation that was asked for, with one of its columns.
+bool read_relation(Answer& answer, const Row& row, const std::vector<Name>& asked) {
+    std::size_t place = 0;
+    std::uint32_t oid = 0;
+    int column = 0;
+    std::uint32_t type = 0;
+    if (row.size() != question_fields || !read_number(field(row, 1), place) || place == 0 || place > asked.size()) return false;
+    if (!read_number(field(row, 2), oid) || field(row, 5).size() != 1) return false;
+    Relation& relation = answer.relations[oid];
+    const Name& name = asked[place - 1];
+    relation.oid = oid;
+    relation.schema = field(row, 3);
+    relation.name = field(row, 4);
+    relation.kind = field(row, 5).front();
+    const std::pair<Name, std::uint32_t> pair(name, oid);
+    if (std::ranges::find(answer.asked, pair) == answer.asked.end()) answer.asked.push_back(pair);
+    if (field(row, 6) != "false") answer.leading.insert(name);
+    if (!row[7]) return true;
+    if (!read_number(field(row, 7), column) || !read_number(field(row, 9), type)) return false;
+    answer.columns[oid][column] = {field(row, 8), type, !field(row, 10).empty()};
+    return true;
+}
 
 bool read_row(Answer& answer, const Row& row) {
     const std::string what = field(row, 0);
@@ -217,26 +287,61 @@ void complete(Answer& answer) {
 
 }  // namespace
 
-std::optional<Question> Catalog::question(const std::vector<Name>& relations, const std::vector<Name>& functions) const {
+std::optional<Question> Catalog::question(const std::vector<Name>& relations, const std::vector<Name>& functions) {
     if (assumes_public_) return std::nullopt;
-    std::vector<Name> wanted;
-    std::vector<Name> wanted_functions;
-    add_unknown(wanted, relations, [this](const Name& name) { return is_known(name); });
-    add_unknown(wanted_functions, functions, [this](const Name& name) { return knows_function(name); });
-    if (knows_session_ && wanted.empty() && wanted_functions.empty()) return std::nullopt;
-    if (wanted.empty() && wanted_functions.empty()) return Question{.sql = std::string(session_text), .parameters = {}};
-    Question question{.sql = std::string(question_text), .parameters = {}};
-    append_names(question.parameters, wanted);
-    append_names(question.parameters, wanted_functions);
+    Asked asked;
+    for (const Name& name : relations) {
+        if (is_known(name)) continue;
+        auto& to = leading_.contains(name) ? asked.leading : is_visible(name) ? asked.visible : asked.qualified;
+        to.push_back(name);
+    }
+    for (const Name& name : functions) {
+        if (!knows_function(name)) asked.functions.push_back(name);
+    }
+    const bool has_new = !asked.visible.empty() || !asked.qualified.empty() || !asked.functions.empty();
+    if (knows_session_ && !has_new && asked.leading.empty()) return std::nullopt;
+    Question question;
+    if (has_new || asked.leading.empty()) {
+        asked.leading.clear();
+        question = compose(asked);
+    } else {
+        question.sql = walk_text;
+        append_names(question.parameters, asked.leading);
+    }
+    asked_ = std::move(asked);
     return question;
 }
 
-Result<> Catalog::learn(const std::vector<Name>& relations, const std::vector<Name>& functions,
-                        const std::vector<Row>& rows) {
+Question Catalog::compose(const Asked& asked) {
+    Question question{.sql = std::string(session_rows), .parameters = {}};
+    const auto relations = [&](std::string_view what, std::string_view from) {
+        question.sql += fmt::format("UNION ALL\nSELECT '{}',{}{}{}", what, relation_fields, from, relation_joins);
+    };
+    if (!asked.visible.empty()) {
+        std::vector<std::string> names;
+        for (const Name& name : asked.visible) names.push_back((name.schema.empty() ? "" : "pg_temp.") + quoted_name(name.name));
+        question.parameters.push_back(array_text(names));
+        relations("visible", fmt::format(visible_from, question.parameters.size()));
+    }
+    const auto pair_from = [&](auto text, const std::vector<Name>& names) {
+        append_names(question.parameters, names);
+        return fmt::format(fmt::runtime(text), question.parameters.size() - 1, question.parameters.size());
+    };
+    if (!asked.qualified.empty()) relations("qualified", pair_from(qualified_from, asked.qualified));
+    if (!asked.functions.empty()) question.sql += "UNION ALL" + pair_from(function_rows, asked.functions);
+    return question;
+}
+
+Result<> Catalog::learn(const std::vector<Row>& rows) {
+    const Asked asked = std::exchange(asked_, {});
     Answer answer;
     for (const auto& row : rows) {
-        if (row.size() != 7 || !read_row(answer, row))
-            return fail(Errc::malformed, "the server's answer about its catalog cannot be read");
+        const bool is_whole = row.size() == question_fields || row.size() == walk_fields;
+        const std::string what = is_whole ? field(row, 0) : "";
+        const bool is_read = what == "visible"     ? read_relation(answer, row, asked.visible)
+                             : what == "qualified" ? read_relation(answer, row, asked.qualified)
+                                                   : is_whole && read_row(answer, row);
+        if (!is_read) return fail(Errc::malformed, "the server's answer about its catalog cannot be read");
     }
     if (!answer.has_session) return fail(Errc::malformed, "the server's answer about its catalog lacks the session");
     complete(answer);
@@ -244,6 +349,7 @@ Result<> Catalog::learn(const std::vector<Name>& relations, const std::vector<Na
         functions_.size() > limits::catalog_relations) {
         relations_.clear();
         functions_.clear();
+        leading_.clear();
     }
     knows_session_ = true;
     current_user_ = answer.current_user;
@@ -251,8 +357,17 @@ Result<> Catalog::learn(const std::vector<Name>& relations, const std::vector<Na
     creation_schema_ = answer.creation_schema;
     search_path_.clear();
     for (auto& [place, schema] : answer.path) search_path_.push_back(schema);
-    for (const auto& name : relations) relations_.try_emplace(name, std::nullopt);
-    for (const auto& name : functions) functions_.try_emplace(name);
+    for (const auto* names : {&asked.visible, &asked.qualified, &asked.leading}) {
+        for (const auto& name : *names) relations_.try_emplace(name, std::nullopt);
+    }
+    for (const auto& name : asked.leading) leading_.erase(name);
+    for (const auto& name : asked.functions) functions_.try_emplace(name);
+    // Not known before it is known where they lead.
+    for (const auto& name : answer.leading) {
+        relations_.erase(name);
+        leading_.insert(name);
+        std::erase_if(answer.asked, [&](const auto& pair) { return pair.first == name; });
+    }
     // What was only reached is known for its columns; what it reaches in turn is part of who was asked for.
     for (const auto& [oid, relation] : answer.relations) {
         const bool was_asked =

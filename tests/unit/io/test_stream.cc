@@ -178,6 +178,35 @@ TEST_P(StreamTest, sends_more_than_the_socket_takes_in_order) {
     EXPECT_EQ(thread.call([this] { return seen.stream->queued_bytes(); }), 0U);
 }
 
+TEST_P(StreamTest, many_that_send_in_one_round_each_get_what_is_theirs) {
+    constexpr std::size_t count = 16;
+    std::vector<std::unique_ptr<Seen>> sides;
+    std::vector<Fd> clients;
+    for (std::size_t i = 0; i < count; ++i) {
+        sides.push_back(std::make_unique<Seen>());
+        auto listening = make_listening(true);
+        clients.push_back(connect_to(listening.endpoint, 4096));
+        Fd accepted(::accept4(listening.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        thread.call([&] { sides.back()->stream = thread.loop().adopt(std::move(accepted), *sides.back()); });
+    }
+    // Some fit into their socket and some do not; one has nobody to take it any more.
+    const auto text_of = [](std::size_t i) { return std::string(i % 3 == 0 ? limits::MiB : 100, static_cast<char>('a' + i)); };
+    reset(clients[4]);
+    thread.call([&] {
+        for (std::size_t i = 0; i < count; ++i) {
+            sides[i]->stream->send(as_bytes(text_of(i)));
+            if (i % 2 == 0) sides[i]->stream->shut();
+        }
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i == 4) continue;
+        const std::string whole = text_of(i);
+        EXPECT_EQ(read_some(clients[i].get(), i % 2 == 0 ? whole.size() + 1 : whole.size()), whole) << i;
+    }
+    EXPECT_TRUE(eventually(thread, [&] { return sides[4]->failed_count == 1; }));
+    thread.call([&] { sides.clear(); });
+}
+
 TEST_P(StreamTest, too_much_output_fails_the_stream) {
     open(4096);
     const std::string piece(limits::MiB, 'x');

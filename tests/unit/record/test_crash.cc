@@ -66,6 +66,9 @@ public:
         }
         return real_disk().sync(descriptor);
     }
+    void forget_cached(int descriptor, off_t offset, off_t size) noexcept override {
+        real_disk().forget_cached(descriptor, offset, size);
+    }
     std::uint64_t free_bytes(int /*descriptor*/) override { return free.load(); }
 
     std::atomic<int> write_error{0};

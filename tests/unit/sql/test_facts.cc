@@ -158,7 +158,7 @@ TEST_F(Facts, FunctionsAreNamedWithTheirSchema) {
 }
 
 TEST(Explaining, WorksWithoutACatalog) {
-    const Catalog catalog = Catalog::assumed_public();
+    Catalog catalog = Catalog::assumed_public();
     ListedMasks masks = masks_of_shop();
     Environment environment;
     environment.catalog = &catalog;

@@ -79,12 +79,12 @@ public:
     }
     // Fills the catalog with what the text names. What went wrong, or nothing.
     std::string teach(Catalog& catalog, const std::vector<Name>& relations, const std::vector<Name>& functions) {
-        const auto question = catalog.question(relations, functions);
-        if (!question) return {};
-        const Rows answer = ask(*question);
-        if (!answer.error.empty()) return answer.error;
-        const auto learned = catalog.learn(relations, functions, answer.rows);
-        return learned ? std::string() : learned.error().message;
+        for (auto question = catalog.question(relations, functions); question; question = catalog.question(relations, functions)) {
+            const Rows answer = ask(*question);
+            if (!answer.error.empty()) return answer.error;
+            if (const auto learned = catalog.learn(answer.rows); !learned) return learned.error().message;
+        }
+        return {};
     }
 
 private:

@@ -97,6 +97,67 @@ TEST_F(AskingTheCatalog, FollowsViewsAndPartitionsBothWays) {
     EXPECT_THAT(columns(catalog.reached({"app", "orders"})), ElementsAre("id", "note"));
 }
 
+TEST_F(AskingTheCatalog, AsksOnceForPlainTablesAndOnceMoreForThoseThatLeadToOthers) {
+    Connection connection(*server_, "postgres");
+    Catalog catalog;
+    const std::vector<Name> names = {{"", "orders"}, {"", "shown"}, {"app", "orders"}, {"public", "part_b"}, {"", "missing"}};
+    const auto first = catalog.question(names, {});
+    ASSERT_TRUE(first.has_value());
+    ASSERT_TRUE(catalog.learn(connection.ask(*first).rows).has_value());
+    EXPECT_NE(catalog.relation({"", "orders"}), nullptr);
+    EXPECT_NE(catalog.relation({"app", "orders"}), nullptr) << "a materialized view reads it; it reads nothing";
+    EXPECT_TRUE(catalog.is_known({"", "missing"}));
+    EXPECT_FALSE(catalog.is_known({"", "shown"})) << "before it is known where it leads";
+    EXPECT_FALSE(catalog.is_known({"public", "part_b"}));
+    const auto second = catalog.question(names, {});
+    ASSERT_TRUE(second.has_value());
+    EXPECT_THAT(second->parameters, ElementsAre(R"({"","public"})", R"({"shown","part_b"})"));
+    ASSERT_TRUE(catalog.learn(connection.ask(*second).rows).has_value());
+    EXPECT_THAT(catalog.relation({"", "shown"})->reaches, ElementsAre(Name{"public", "orders"}));
+    EXPECT_FALSE(catalog.question(names, {}).has_value());
+}
+
+TEST_F(AskingTheCatalog, WhatIsForgottenWhileAnAnswerIsOnItsWayIsNotTakenForAbsent) {
+    Connection connection(*server_, "postgres");
+    Catalog catalog;
+    ASSERT_EQ(connection.teach(catalog, {{"", "orders"}}, {}), "");
+    const std::vector<Name> names = {{"", "orders"}, {"", "pg_class"}};
+    const auto question = catalog.question(names, {});
+    catalog.forget();
+    ASSERT_TRUE(catalog.learn(connection.ask(*question).rows).has_value());
+    EXPECT_NE(catalog.relation({"", "pg_class"}), nullptr);
+    EXPECT_FALSE(catalog.is_known({"", "orders"}));
+    EXPECT_TRUE(catalog.question(names, {}).has_value());
+}
+
+TEST_F(AskingTheCatalog, ANameMeansWhatItMeansNowAlsoInATransactionThatSeesThePast) {
+    Connection connection(*server_, "postgres");
+    Connection other(*server_, "postgres");
+    ASSERT_EQ(connection.run("CREATE SCHEMA late; SET search_path = late, public").error, "");
+    ASSERT_EQ(connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ").error, "");
+    ASSERT_EQ(connection.run("SELECT 1").error, "");
+    ASSERT_EQ(other.run("CREATE TABLE late.orders (id int)").error, "");
+    Catalog catalog;
+    ASSERT_EQ(connection.teach(catalog, {{"", "orders"}}, {}), "");
+    EXPECT_EQ(catalog.relation({"", "orders"}), nullptr) << "not public.orders: a command would reach late.orders";
+    ASSERT_EQ(connection.run("COMMIT").error, "");
+    ASSERT_EQ(other.run("DROP SCHEMA late CASCADE").error, "");
+}
+
+TEST_F(AskingTheCatalog, RefusesAnswersThatDoNotFitTheQuestion) {
+    const std::vector<std::optional<std::string>> session = {"session", "u", "u", "public", {}, {}, {}};
+    std::vector<std::optional<std::string>> relation = {"visible", "2", "16384", "public", "t", "r", "false", "1", "a", "23", ""};
+    Catalog catalog;
+    ASSERT_TRUE(catalog.question({{"", "t"}}, {}).has_value());
+    EXPECT_FALSE(catalog.learn({session, relation}).has_value()) << "only one name was asked for";
+    relation[1] = "1";
+    ASSERT_TRUE(catalog.question({{"", "t"}}, {}).has_value());
+    ASSERT_TRUE(catalog.learn({session, relation}).has_value());
+    EXPECT_EQ(catalog.relation({"", "t"})->columns.size(), 1U);
+    EXPECT_FALSE(catalog.learn({session, relation}).has_value()) << "nothing was asked for";
+    EXPECT_FALSE(catalog.learn({relation}).has_value());
+}
+
 TEST_F(AskingTheCatalog, SeesTemporaryTablesThatShadowRealOnes) {
     Connection connection(*server_, "postgres");
     Catalog catalog;
