@@ -22,8 +22,8 @@ public:
         return ::pwrite(descriptor, bytes.data(), bytes.size(), offset);
     }
     int sync(int descriptor) override { return ::fdatasync(descriptor); }
-    // The kernel lets go of whole folios only, which stand at multiples of their size: those that an earlier call left in part
-    // are in the range again. The last page is about to be written on.
+    // The kernel lets go of whole folios only, which stand at multiples of their size: those that an earlier call left in
+    // part are in the range again. The last page is about to be written on.
     void forget_cached(int descriptor, off_t offset, off_t size) noexcept override {
         const off_t begin = offset / largest_folio * largest_folio;
         const off_t end = (offset + size) / page * page;

@@ -211,7 +211,8 @@ bool read_relation(Answer& answer, const Row& row, const std::vector<Name>& aske
     std::uint32_t oid = 0;
     int column = 0;
     std::uint32_t type = 0;
-    if (row.size() != question_fields || !read_number(field(row, 1), place) || place == 0 || place > asked.size()) return false;
+    if (row.size() != question_fields || !read_number(field(row, 1), place) || place == 0 || place > asked.size())
+        return false;
     if (!read_number(field(row, 2), oid) || field(row, 5).size() != 1) return false;
     Relation& relation = answer.relations[oid];
     const Name& name = asked[place - 1];
@@ -319,7 +320,8 @@ Question Catalog::compose(const Asked& asked) {
     };
     if (!asked.visible.empty()) {
         std::vector<std::string> names;
-        for (const Name& name : asked.visible) names.push_back((name.schema.empty() ? "" : "pg_temp.") + quoted_name(name.name));
+        for (const Name& name : asked.visible)
+            names.push_back((name.schema.empty() ? "" : "pg_temp.") + quoted_name(name.name));
         question.parameters.push_back(array_text(names));
         relations("visible", fmt::format(visible_from, question.parameters.size()));
     }

@@ -190,7 +190,9 @@ TEST_P(StreamTest, many_that_send_in_one_round_each_get_what_is_theirs) {
         thread.call([&] { sides.back()->stream = thread.loop().adopt(std::move(accepted), *sides.back()); });
     }
     // Some fit into their socket and some do not; one has nobody to take it any more.
-    const auto text_of = [](std::size_t i) { return std::string(i % 3 == 0 ? limits::MiB : 100, static_cast<char>('a' + i)); };
+    const auto text_of = [](std::size_t i) {
+        return std::string(i % 3 == 0 ? limits::MiB : 100, static_cast<char>('a' + i));
+    };
     reset(clients[4]);
     thread.call([&] {
         for (std::size_t i = 0; i < count; ++i) {

@@ -79,7 +79,8 @@ public:
     }
     // Fills the catalog with what the text names. What went wrong, or nothing.
     std::string teach(Catalog& catalog, const std::vector<Name>& relations, const std::vector<Name>& functions) {
-        for (auto question = catalog.question(relations, functions); question; question = catalog.question(relations, functions)) {
+        for (auto question = catalog.question(relations, functions); question;
+             question = catalog.question(relations, functions)) {
             const Rows answer = ask(*question);
             if (!answer.error.empty()) return answer.error;
             if (const auto learned = catalog.learn(answer.rows); !learned) return learned.error().message;

@@ -100,7 +100,8 @@ TEST_F(AskingTheCatalog, FollowsViewsAndPartitionsBothWays) {
 TEST_F(AskingTheCatalog, AsksOnceForPlainTablesAndOnceMoreForThoseThatLeadToOthers) {
     Connection connection(*server_, "postgres");
     Catalog catalog;
-    const std::vector<Name> names = {{"", "orders"}, {"", "shown"}, {"app", "orders"}, {"public", "part_b"}, {"", "missing"}};
+    const std::vector<Name> names = {
+        {"", "orders"}, {"", "shown"}, {"app", "orders"}, {"public", "part_b"}, {"", "missing"}};
     const auto first = catalog.question(names, {});
     ASSERT_TRUE(first.has_value());
     ASSERT_TRUE(catalog.learn(connection.ask(*first).rows).has_value());
@@ -146,7 +147,8 @@ TEST_F(AskingTheCatalog, ANameMeansWhatItMeansNowAlsoInATransactionThatSeesThePa
 
 TEST_F(AskingTheCatalog, RefusesAnswersThatDoNotFitTheQuestion) {
     const std::vector<std::optional<std::string>> session = {"session", "u", "u", "public", {}, {}, {}};
-    std::vector<std::optional<std::string>> relation = {"visible", "2", "16384", "public", "t", "r", "false", "1", "a", "23", ""};
+    std::vector<std::optional<std::string>> relation = {"visible", "2", "16384", "public", "t", "r",
+                                                        "false",   "1", "a",     "23",     ""};
     Catalog catalog;
     ASSERT_TRUE(catalog.question({{"", "t"}}, {}).has_value());
     EXPECT_FALSE(catalog.learn({session, relation}).has_value()) << "only one name was asked for";
