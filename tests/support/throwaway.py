@@ -109,8 +109,11 @@ def wait_until(is_done, seconds, what):
         time.sleep(0.05)
 
 
-def free_port(low=20000, high=60000):
-    """A TCP port of 127.0.0.1 that nobody uses now. LANE, 0 or 1: of two tests that run at once each takes other ones."""
+def free_port(low=15000, high=32000):
+    """A TCP port of 127.0.0.1 that nobody uses now, below those that the kernel gives to whoever connects.
+
+    LANE, 0 or 1: of two tests that run at once each takes other ones.
+    """
     import random
 
     lane = os.environ.get("LANE")

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -128,7 +127,7 @@ private:
     std::string session_user_;
     std::map<Name, std::optional<Relation>> relations_;  // keyed as written; absent: nullopt
     std::map<Name, Relation> reached_;                   // keyed by full name
-    std::set<Name> leading_;  // are there, and may lead to others: asked about once more before they are known
+    std::map<Name, std::uint32_t> leading_;  // oids of those that may lead to others: asked about once more, then known
     Asked asked_;
     struct Functions {
         std::vector<std::string> schemas;

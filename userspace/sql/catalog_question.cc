@@ -88,27 +88,18 @@ WHERE CASE WHEN wanted.schema OPERATOR(pg_catalog.=) ''::pg_catalog.text
 GROUP BY wanted.schema, wanted.name, n.nspname
 )";
 
-// The edges are looked up for what was reached, by the catalog's indexes: a database may have very many of them.
+// From what the names were found to be, not from the names. The edges are looked up for what was reached, by the catalog's
+// indexes: a database may have very many of them.
 constexpr std::string_view walk_text = R"(
 WITH RECURSIVE
 path AS (
   SELECT p.schema, p.place, n.oid
   FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p(schema, place)
   JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) p.schema
-), wanted AS (
-  SELECT w.schema, w.name
-  FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS w(schema, name)
 ), found AS (
-  SELECT DISTINCT ON (w.schema, w.name) w.schema, w.name, c.oid
-  FROM wanted w
-  JOIN pg_catalog.pg_class c ON c.relname OPERATOR(pg_catalog.=) w.name::pg_catalog.name
-  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-  LEFT JOIN path p ON p.oid OPERATOR(pg_catalog.=) c.relnamespace
-  WHERE CASE WHEN w.schema OPERATOR(pg_catalog.=) ''::pg_catalog.text THEN p.oid IS NOT NULL
-             WHEN w.schema OPERATOR(pg_catalog.=) 'pg_temp'::pg_catalog.text
-             THEN c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
-             ELSE n.nspname OPERATOR(pg_catalog.=) w.schema::pg_catalog.name END
-  ORDER BY w.schema, w.name, p.place
+  SELECT w.schema, w.name, w.oid
+  FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]),
+                  pg_catalog.unnest($3::pg_catalog.oid[])) AS w(schema, name, oid)
 ), reach AS (
   SELECT f.oid AS root, f.oid AS oid, 'i'::pg_catalog.text AS way FROM found f
   UNION
@@ -194,7 +185,7 @@ struct Answer {
     std::vector<std::pair<Name, std::uint32_t>> asked;
     std::map<std::uint32_t, std::map<std::uint32_t, bool>> reach;  // true: only by inheritance
     std::map<Name, std::map<std::pair<int, std::string>, bool>> functions;
-    std::set<Name> leading;  // asked for, and they may lead to others
+    std::map<Name, std::uint32_t> leading;  // asked for, and they may lead to others
 };
 
 template <typename T>
@@ -222,7 +213,7 @@ bool read_relation(Answer& answer, const Row& row, const std::vector<Name>& aske
     relation.kind = field(row, 5).front();
     const std::pair<Name, std::uint32_t> pair(name, oid);
     if (std::ranges::find(answer.asked, pair) == answer.asked.end()) answer.asked.push_back(pair);
-    if (field(row, 6) != "false") answer.leading.insert(name);
+    if (field(row, 6) != "false") answer.leading.emplace(name, oid);
     if (!row[7]) return true;
     if (!read_number(field(row, 7), column) || !read_number(field(row, 9), type)) return false;
     answer.columns[oid][column] = {field(row, 8), type, !field(row, 10).empty()};
@@ -308,6 +299,9 @@ std::optional<Question> Catalog::question(const std::vector<Name>& relations, co
     } else {
         question.sql = walk_text;
         append_names(question.parameters, asked.leading);
+        std::vector<std::string> oids;
+        for (const Name& name : asked.leading) oids.push_back(std::to_string(leading_.at(name)));
+        question.parameters.push_back(array_text(oids));
     }
     asked_ = std::move(asked);
     return question;
@@ -365,10 +359,10 @@ Result<> Catalog::learn(const std::vector<Row>& rows) {
     for (const auto& name : asked.leading) leading_.erase(name);
     for (const auto& name : asked.functions) functions_.try_emplace(name);
     // Not known before it is known where they lead.
-    for (const auto& name : answer.leading) {
+    for (const auto& [name, oid] : answer.leading) {
         relations_.erase(name);
-        leading_.insert(name);
-        std::erase_if(answer.asked, [&](const auto& pair) { return pair.first == name; });
+        leading_.insert_or_assign(name, oid);
+        std::erase_if(answer.asked, [&lead = name](const auto& pair) { return pair.first == lead; });
     }
     // What was only reached is known for its columns; what it reaches in turn is part of who was asked for.
     for (const auto& [oid, relation] : answer.relations) {

@@ -112,7 +112,7 @@ TEST_F(AskingTheCatalog, AsksOnceForPlainTablesAndOnceMoreForThoseThatLeadToOthe
     EXPECT_FALSE(catalog.is_known({"public", "part_b"}));
     const auto second = catalog.question(names, {});
     ASSERT_TRUE(second.has_value());
-    EXPECT_THAT(second->parameters, ElementsAre(R"({"","public"})", R"({"shown","part_b"})"));
+    EXPECT_THAT(second->parameters, ElementsAre(R"({"","public"})", R"({"shown","part_b"})", testing::_));
     ASSERT_TRUE(catalog.learn(connection.ask(*second).rows).has_value());
     EXPECT_THAT(catalog.relation({"", "shown"})->reaches, ElementsAre(Name{"public", "orders"}));
     EXPECT_FALSE(catalog.question(names, {}).has_value());
