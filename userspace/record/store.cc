@@ -82,14 +82,20 @@ Result<> Store::write_pending() {
     const auto offset = static_cast<off_t>(active.size_bytes);
     if (auto written = write_all(disk_, active_.get(), as_bytes(pending_), offset, "records"); !written) return written;
     if (disk_.sync(active_.get()) != 0) return fail_errno("cannot sync records", errno);
-    // Kept in the cache it would take the place of what others read, and each new page of it costs more than the record.
-    disk_.forget_cached(active_.get(), offset, static_cast<off_t>(pending_.size()));
     active.size_bytes += pending_.size();
+    cached_size_ += pending_.size();
     pending_.clear();
     durable_records_ = tree_.size();
     // Not with every sync: a second file that grows makes each one dearer.
     if (hashes_.size() >= hashes_chunk) write_hashes();
     return {};
+}
+
+void Store::forget_cached() noexcept {
+    if (cached_size_ == 0) return;
+    const std::size_t end = segments_.back().size_bytes;
+    disk_.forget_cached(active_.get(), static_cast<off_t>(end - cached_size_), static_cast<off_t>(cached_size_));
+    cached_size_ = 0;
 }
 
 // The hashes can be made anew from the segment, so a failure only leaves them for the next time.
@@ -126,6 +132,7 @@ Result<> Store::begin_segment() {
     segments_.push_back({tree_.size(), start.size()});
     hashes_file_ = open_hashes(options_.folder, tree_.size());
     hashes_size_ = 0;
+    cached_size_ = 0;
     return {};
 }
 

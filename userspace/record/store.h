@@ -34,6 +34,9 @@ public:
     [[nodiscard]] bool has_pending() const noexcept { return !pending_.empty(); }
     // Makes all that was added durable, and begins the next segment when this one is full. Try again after an error.
     [[nodiscard]] Result<> flush();
+    // Lets go of the pages of what was made durable: kept in the cache it would take the place of what others read, and each
+    // new page of it costs more than the record.
+    void forget_cached() noexcept;
 
     [[nodiscard]] bool is_checkpoint_due(Moment now) const;
     [[nodiscard]] bool has_unchecked() const noexcept { return tree_.size() != checkpoint_size_; }
@@ -69,6 +72,7 @@ private:
     Tree tree_;
     std::vector<StoredSegment> segments_;  // oldest first; the last is the active one
     Fd active_;
+    std::size_t cached_size_ = 0;  // of its durable end, written since the cache was last told
     Fd hashes_file_;
     std::string pending_;            // of the active segment, after its durable size: written or not, not yet durable
     std::string hashes_;             // leaf hashes of the active segment that are not in its file yet

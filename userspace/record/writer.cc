@@ -191,6 +191,7 @@ void Writer::flush(Moment now) {
     }
     has_urgent_ = false;
     publish();
+    store_.forget_cached();  // nobody waits for it
     if (is_failing_) recovered();
 }
 

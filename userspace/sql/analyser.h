@@ -43,7 +43,8 @@ struct NameChange {
     bool path = false;       // search_path or role: names without a schema, and where CREATE goes
     bool relations = false;  // which there are, their columns, what views lead to
     bool functions = false;
-    [[nodiscard]] bool is_any() const noexcept { return path || relations || functions; }
+    bool views = false;  // besides: a relation that was just named may be a view of others
+    [[nodiscard]] bool is_any() const noexcept { return path || relations || functions || views; }
     void add(NameChange other);
 };
 
@@ -105,6 +106,8 @@ private:
     // names.cc
     [[nodiscard]] ResolvedRelation resolve(const Name& name);
     [[nodiscard]] ResolvedRelation resolve(Node range_var);
+    // A write to a view is one to everything that it shows: which of them it changes is the server's to say.
+    void write_effect(Operation operation, const ResolvedRelation& target, Where where = Where::not_applicable);
     [[nodiscard]] model::Object created(Node range_var);
     [[nodiscard]] model::Object created(const Name& name);
     [[nodiscard]] Flow mask_of(const ResolvedRelation& relation, std::string_view column);
@@ -263,6 +266,8 @@ private:
     void create_sequence(Node body);
     void create_schema(Node body);
     void create_named(Node body);
+    void implied_calls(Node body);
+    void function_of(simdjson::dom::array name);
     void alter_table(Node body);
     void alter_sequence(Node body);
     void alter_named(Node body);

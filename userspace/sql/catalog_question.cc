@@ -36,8 +36,8 @@ SELECT 'session'::pg_catalog.text, CURRENT_USER::pg_catalog.text, SESSION_USER::
        pg_catalog.current_schema()::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
        NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text
 UNION ALL
-SELECT 'path', CASE WHEN p.schema::pg_catalog.text OPERATOR(pg_catalog.=)
-                         pg_catalog.pg_my_temp_schema()::pg_catalog.regnamespace::pg_catalog.text
+SELECT 'path', CASE WHEN pg_catalog.to_regnamespace(pg_catalog.quote_ident(p.schema::pg_catalog.text))::pg_catalog.oid
+                         OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
                     THEN 'pg_temp' ELSE p.schema::pg_catalog.text END,
        p.place::pg_catalog.text, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p(schema, place)
@@ -91,12 +91,7 @@ GROUP BY wanted.schema, wanted.name, n.nspname
 // From what the names were found to be, not from the names. The edges are looked up for what was reached, by the catalog's
 // indexes: a database may have very many of them.
 constexpr std::string_view walk_text = R"(
-WITH RECURSIVE
-path AS (
-  SELECT p.schema, p.place, n.oid
-  FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p(schema, place)
-  JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) p.schema
-), found AS (
+WITH RECURSIVE found AS (
   SELECT w.schema, w.name, w.oid
   FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]),
                   pg_catalog.unnest($3::pg_catalog.oid[])) AS w(schema, name, oid)
@@ -126,9 +121,11 @@ path AS (
          pg_catalog.current_schema()::pg_catalog.text AS c, NULL::pg_catalog.text AS d, NULL::pg_catalog.text AS e,
          NULL::pg_catalog.text AS f
   UNION ALL
-  SELECT 'path'::pg_catalog.text, CASE WHEN p.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+  SELECT 'path'::pg_catalog.text,
+         CASE WHEN pg_catalog.to_regnamespace(pg_catalog.quote_ident(p.schema::pg_catalog.text))::pg_catalog.oid
+                   OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
          THEN 'pg_temp'::pg_catalog.text ELSE p.schema::pg_catalog.text END, p.place::pg_catalog.text, NULL, NULL, NULL, NULL
-  FROM path p
+  FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS p(schema, place)
   UNION ALL
   SELECT 'relation'::pg_catalog.text, f.schema, f.name, c.oid::pg_catalog.text,
          CASE WHEN n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() THEN 'pg_temp'::pg_catalog.text

@@ -132,6 +132,7 @@ void Analyser::create_index(Node body) {
     explain_effects(first);
 }
 
+// Whoever writes to the relation later does what its actions say, and nobody asks again: to make the rule is to do it.
 void Analyser::create_rule(Node body) {
     const Node range = body.member("relation");
     effect(Operation::create, resolve(range).object);
@@ -139,6 +140,7 @@ void Analyser::create_rule(Node body) {
     show_relation(range, scope, {"new", "old"});
     const std::size_t first = analysis_.effects.size();
     filter(body.member("whereClause"), scope);
+    explain_effects(first);
     for (const auto item : body.list("actions")) {
         const Node action(item);
         if (action.kind() == "NotifyStmt") {
@@ -147,7 +149,6 @@ void Analyser::create_rule(Node body) {
             deny_writing(query(action, &scope, nullptr).all());
         }
     }
-    explain_effects(first);
 }
 
 void Analyser::create_trigger(Node body) {
@@ -158,6 +159,7 @@ void Analyser::create_trigger(Node body) {
     const std::size_t first = analysis_.effects.size();
     filter(body.member("whenClause"), scope);
     explain_effects(first);
+    function_of(body.list("funcname"));
 }
 
 void Analyser::create_policy(Node body) {

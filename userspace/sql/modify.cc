@@ -96,7 +96,7 @@ Columns Analyser::insert(Node body, Scope* outer, CteFrame* ctes) {
     const Node range = body.member("relation");
     const ResolvedRelation target = resolve(range);
     const Source source = target_source(range, target);
-    effect(Operation::insert, target.object);
+    write_effect(Operation::insert, target);
     if (const Node wrapped = body.member("selectStmt")) {
         const Columns written = query(wrapped, scope.outer, scope.ctes);
         deny_writing(written.all());
@@ -127,7 +127,7 @@ void Analyser::on_conflict(Node body, const ResolvedRelation& target, const Sour
     excluded.columns.others = {};
     for (auto& column : excluded.columns.list) column.flow = {};
     inner.from.sources.push_back(excluded);
-    effect(Operation::update, target.object);
+    write_effect(Operation::update, target);
     assignments(body.list("targetList"), target, inner);
     filter(body.member("whereClause"), inner);
 }
@@ -159,7 +159,7 @@ Columns Analyser::update(Node body, Scope* outer, CteFrame* ctes) {
     append_source(scope, target_source(range, target));
     from_items(body.list("fromClause"), scope);
     assignments(body.list("targetList"), target, scope);
-    effect(Operation::update, target.object, where_of(body.member("whereClause"), scope));
+    write_effect(Operation::update, target, where_of(body.member("whereClause"), scope));
     return returning(body, target, scope);
 }
 
@@ -171,7 +171,7 @@ Columns Analyser::remove(Node body, Scope* outer, CteFrame* ctes) {
     const ResolvedRelation target = resolve(range);
     append_source(scope, target_source(range, target));
     from_items(body.list("usingClause"), scope);
-    effect(Operation::remove, target.object, where_of(body.member("whereClause"), scope));
+    write_effect(Operation::remove, target, where_of(body.member("whereClause"), scope));
     return returning(body, target, scope);
 }
 
@@ -181,12 +181,12 @@ bool Analyser::merge_branch(Node clause, const ResolvedRelation& target, bool ha
     const Where where = has_condition || scope.is_used ? Where::present : Where::absent;
     const std::string_view command = clause.text("commandType");
     if (command == "CMD_UPDATE") {
-        effect(Operation::update, target.object, where);
+        write_effect(Operation::update, target, where);
         assignments(clause.list("targetList"), target, scope);
     } else if (command == "CMD_DELETE") {
-        effect(Operation::remove, target.object, where);
+        write_effect(Operation::remove, target, where);
     } else if (command == "CMD_INSERT") {
-        effect(Operation::insert, target.object);
+        write_effect(Operation::insert, target);
         deny_writing(expressions(clause.list("values"), scope));
         std::vector<std::string> names;
         for (const auto item : clause.list("targetList")) names.emplace_back(Node(item).as("ResTarget").text("name"));

@@ -7,7 +7,7 @@
 namespace assent::sql {
 namespace {
 
-constexpr NameChange everything = {.path = true, .relations = true, .functions = true};
+constexpr NameChange everything = {.path = true, .relations = true, .functions = true, .views = true};
 
 bool keeps_names(model::Operation operation) {
     using enum model::Operation;
@@ -33,12 +33,22 @@ bool is_of_relations(Node wrapped) {
     return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
+// What they leave under a name is no view that was not there before.
+bool leaves_views(Node wrapped) {
+    constexpr std::array<std::string_view, 9> kinds = {"CreateStmt",     "CreateTableAsStmt", "SelectStmt",
+                                                       "IndexStmt",      "CreateSeqStmt",     "AlterSeqStmt",
+                                                       "CreateTrigStmt", "CreatePolicyStmt",  "CreateStatsStmt"};
+    const std::string_view kind = wrapped.kind();
+    return kind == "DropStmt" || std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
 }  // namespace
 
 void NameChange::add(NameChange other) {
     path = path || other.path;
     relations = relations || other.relations;
     functions = functions || other.functions;
+    views = views || other.views;
 }
 
 void Analyser::note_change(Node wrapped) {
@@ -50,7 +60,7 @@ void Analyser::note_change(Node wrapped) {
                    effect.operation != Operation::drop) {
             change_.add(everything);
         } else if (is_of_relations(wrapped)) {
-            change_.add({.relations = true});
+            change_.add({.relations = true, .views = !leaves_views(wrapped)});
         } else if (wrapped.kind() != "CommentStmt") {
             change_.add(everything);
         }

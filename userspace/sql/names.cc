@@ -62,6 +62,8 @@ std::optional<Name> name_of_text(std::string_view text) {
         } else if (c == '.' && !parts.back().empty()) {
             parts.emplace_back();
             is_ended = false;
+        } else if (parts.back().empty() && c >= '0' && c <= '9') {
+            return std::nullopt;  // the server reads a number as an oid
         } else if (is_ended ||
                    !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$')) {
             return std::nullopt;
@@ -91,6 +93,19 @@ ResolvedRelation Analyser::resolve(const Name& name) {
     resolved.object = {object_name(resolved.schema, name.name), true};
     resolved.is_assumed = true;
     return resolved;
+}
+
+void Analyser::write_effect(Operation operation, const ResolvedRelation& target, Where where) {
+    model::Object object = target.object;
+    const Relation* relation = target.relation;
+    if (relation == nullptr && environment_.catalog != nullptr) {
+        // Stale. One that was there is still the view that it was, unless a statement before made or changed views.
+        relation = environment_.catalog->relation({target.schema, target.name});
+        if (stale_.views) object.is_resolved = false;
+    }
+    effect(operation, object, where);
+    if (relation == nullptr || relation->kind != 'v') return;
+    for (const Name& name : relation->reaches) effect(operation, {object_name(name.schema, name.name), true}, where);
 }
 
 ResolvedRelation Analyser::resolve(Node range_var) { return resolve(name_of_range(range_var)); }

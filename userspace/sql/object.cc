@@ -66,6 +66,19 @@ Name relation_of_part(simdjson::dom::array list) {
     return {parts.size() > 2 ? parts[parts.size() - 3] : std::string(), parts[parts.size() - 2]};
 }
 
+constexpr std::int64_t operator_class_function = 2;  // OPCLASS_ITEM_FUNCTION
+
+// Of the options of CREATE OPERATOR, AGGREGATE, TYPE and TEXT SEARCH PARSER: those whose value is a function. Not those of
+// the planner, which take arguments that nothing but C can.
+bool names_a_function(std::string_view option) {
+    constexpr std::string_view options[] = {
+        "function", "procedure",  "sfunc",     "finalfunc",    "combinefunc", "serialfunc", "deserialfunc", "msfunc",
+        "minvfunc", "mfinalfunc", "input",     "output",       "receive",     "send",       "typmod_in",    "typmod_out",
+        "analyze",  "subscript",  "canonical", "subtype_diff", "start",       "gettoken",   "end",          "headline",
+        "lextypes", "init",       "lexize",    "sfunc1",       "sfunc2"};
+    return std::find(std::begin(options), std::end(options), option) != std::end(options);
+}
+
 std::string_view role_name(Node role) {
     const Node spec = role.kind() == "RoleSpec" ? role.body() : role;
     if (!spec.text("rolename").empty()) return spec.text("rolename");
@@ -129,14 +142,41 @@ model::Object Analyser::named_object(Node body, bool is_new) {
     return known_object("object", kind_);
 }
 
+// A function that is put behind an operator, a cast or a trigger runs without being called by its name: it counts here.
+void Analyser::function_of(simdjson::dom::array list) {
+    const Name name = name_of_list(list);
+    if (name.name.empty()) return;
+    collect_function(name);
+    static_cast<void>(call_effects(name, Node(), {}));
+}
+
+void Analyser::implied_calls(Node body) {
+    if (kind_ == "CreateCastStmt") function_of(body.member("func").list("objname"));
+    for (const std::string_view key : {"fromsql", "tosql"}) function_of(body.member(key).list("objname"));
+    for (const std::string_view key : {"func_name", "funcname", "plhandler", "plinline", "plvalidator"})
+        function_of(body.list(key));
+    for (const auto item : body.list("items")) {
+        const Node member = Node(item).as("CreateOpClassItem");
+        if (member.integer("itemtype") == operator_class_function) function_of(member.member("name").list("objname"));
+    }
+    for (const std::string_view key : {"definition", "params", "options"}) {
+        for (const auto item : body.list(key)) {
+            const Node element = Node(item).as("DefElem");
+            if (names_a_function(element.text("defname"))) function_of(element.member("arg").as("TypeName").list("names"));
+        }
+    }
+}
+
 void Analyser::create_named(Node body) {
     effect(Operation::create, named_object(body, true));
+    implied_calls(body);
     Scope scope;
     definition_expressions(body.member("constraints"), scope);
 }
 
 void Analyser::alter_named(Node body) {
     effect(Operation::alter, named_object(body, false));
+    implied_calls(body);
     Scope scope;
     definition_expressions(body.member("def"), scope);
 }

@@ -82,7 +82,7 @@ void Analyser::copy_relation(Node body, bool is_to_client) {
     scope.from.sources.push_back(source);
     filter(body.member("whereClause"), scope);
     if (body.flag("is_from")) {
-        effect(Operation::import_rows, relation.object);
+        write_effect(Operation::import_rows, relation);
         return;
     }
     effect(Operation::export_rows, relation.object);

@@ -43,6 +43,16 @@ TEST_F(NameChanges, APathOrARoleTakesNamesWithoutASchemaAway) {
     EXPECT_EQ(last("SET search_path = x; DROP TABLE reporting.orders"), "drop reporting.orders");
 }
 
+TEST_F(NameChanges, AViewThatWasJustMadeMayLeadAWriteAnywhere) {
+    EXPECT_EQ(last("CREATE VIEW public.v AS SELECT * FROM orders; DELETE FROM public.v"), "delete[absent] ?public.v");
+    EXPECT_EQ(last("ALTER VIEW order_view RENAME TO v; INSERT INTO public.v VALUES (1)"), "insert ?public.v");
+    EXPECT_EQ(last("DO $$ $$; INSERT INTO public.v VALUES (1)"), "insert ?public.v");
+    EXPECT_EQ(last("CREATE TABLE public.t (id int); INSERT INTO public.t VALUES (1)"), "insert public.t");
+    // Made before the text, it is still the view that it was.
+    EXPECT_EQ(last("CREATE TABLE public.t (id int); DELETE FROM public.order_view"),
+              "delete[absent] public.order_view,public.orders");
+}
+
 TEST_F(NameChanges, DefinitionsAndForeignCodeTakeWhatTheyMayHaveChanged) {
     EXPECT_EQ(last("CREATE TEMP TABLE orders (id int); SELECT count(*) FROM orders"), "read ?orders");
     EXPECT_EQ(last("DROP TABLE reporting.orders; SELECT count(*) FROM orders"), "read ?orders");
