@@ -66,7 +66,9 @@ public:
     void leave_hold(std::string_view id, bool is_cancelled) override;
     std::uint32_t remember_cancel_key(std::uint32_t, std::uint32_t secret) override { return secret ^ 1U; }
     void cancel(std::uint32_t, std::uint32_t) override {}
-    void names_changed() override { ++names_generation_; }
+    void names_are_changing() override {}
+    std::uint64_t names_have_changed() override { return ++names_generation_; }
+    bool others_change_names() const override { return false; }
     std::uint64_t names_generation() const override { return names_generation_; }
     const Clock& clock() const override { return world_; }
     void wake_at(Moment when) override;

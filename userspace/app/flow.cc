@@ -16,7 +16,18 @@ Flow::Flow(FlowStart start, FlowHost& host)
       agent_(*this, Side::agent),
       target_(*this, Side::target) {}
 
-Flow::~Flow() { *is_alive_ = false; }
+Flow::~Flow() {
+    *is_alive_ = false;
+    if (is_changing_names_) static_cast<void>(names_have_changed());
+}
+
+void Flow::names_are_changing() {
+    if (!std::exchange(is_changing_names_, true)) names_->begin_change();
+}
+
+std::uint64_t Flow::names_have_changed() {
+    return std::exchange(is_changing_names_, false) ? names_->end_change() : names_->value();
+}
 
 void Flow::open(const MakeSession& make_session) {
     agent_.stream = host_.loop().adopt(std::move(agent_socket_), agent_);

@@ -109,7 +109,9 @@ private:
     }
     std::uint32_t remember_cancel_key(std::uint32_t process, std::uint32_t secret) override;
     void cancel(std::uint32_t process, std::uint32_t secret) override;
-    void names_changed() override { names_->change(); }
+    void names_are_changing() override;
+    std::uint64_t names_have_changed() override;
+    bool others_change_names() const override { return names_->changing() > (is_changing_names_ ? 1U : 0U); }
     std::uint64_t names_generation() const override { return names_->value(); }
     const Clock& clock() const override { return host_.clock(); }
     void wake_at(Moment when) override;
@@ -140,6 +142,7 @@ private:
     session::Flow description_;
     std::string id_;
     std::shared_ptr<NamesGeneration> names_;
+    bool is_changing_names_ = false;
     std::optional<kernel::UnixCaller> caller_;
     Fd agent_socket_;
     FlowEnd agent_;

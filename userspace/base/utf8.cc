@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <algorithm>
+
 namespace assent {
 
 Utf8Character decode_utf8(std::string_view text) {
@@ -17,6 +19,19 @@ Utf8Character decode_utf8(std::string_view text) {
     const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
     if (overlong || surrogate || code > 0x10FFFF) return {};
     return {code, size};
+}
+
+bool is_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const Utf8Character next = decode_utf8(text);
+        if (next.size == 0) return false;
+        text.remove_prefix(next.size);
+    }
+    return true;
 }
 
 }  // namespace assent

@@ -14,4 +14,7 @@ struct Utf8Character {
 // The first character of a text that is not empty.
 [[nodiscard]] Utf8Character decode_utf8(std::string_view text);
 
+[[nodiscard]] bool is_ascii(std::string_view text);
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 }  // namespace assent

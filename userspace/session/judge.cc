@@ -95,6 +95,11 @@ void Judge::forget_names() {
     judged_.clear();
 }
 
+void Judge::forget_old_names() {
+    const bool is_old = catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age;
+    if (is_old || catalog_.size() > limits::catalog_relations) forget_names();
+}
+
 void Judge::transaction_changed_names(bool has_changed) {
     if (has_changed == transaction_changed_names_) return;
     transaction_changed_names_ = has_changed;
@@ -133,7 +138,6 @@ std::string Judge::stricter_now(std::string_view name) const {
 }
 
 std::optional<sql::Question> Judge::question(const sql::Parsed& parsed) {
-    if (catalog_.knows_session() && clock_.now() - learned_at_ > limits::catalog_max_age) forget_names();
     const bool has_names = !parsed.relations.empty() || !parsed.functions.empty();
     if (!has_names && (catalog_.knows_session() || steps_or_sets(parsed.text))) return std::nullopt;
     return catalog_.question(parsed.relations, parsed.functions);

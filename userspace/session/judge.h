@@ -70,6 +70,8 @@ public:
     void statements_changed() { judged_.clear(); }
     // Names may mean something else from here on.
     void forget_names();
+    // The same when they were learned long ago, or are too many; before a command, not between the questions for it.
+    void forget_old_names();
     // Has the open transaction changed what names mean: a text that ends it is judged accordingly.
     void transaction_changed_names(bool has_changed);
     void transaction_ended();

@@ -3,6 +3,7 @@
 
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "session/session_impl.h"
 
 namespace assent::session {
@@ -15,14 +16,20 @@ bool is_safe_encoding(std::string_view name) { return name == "UTF8" || name == 
 constexpr std::array<std::string_view, 5> settings_of_reading = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding",
                                                                  "standard_conforming_strings"};
 
-bool changes_shared_names(const sql::Analysis& analysis) {
-    using enum model::Operation;
-    for (const model::Effect& effect : analysis.effects) {
-        if (effect.operation == create || effect.operation == alter || effect.operation == drop ||
-            effect.operation == unknown)
-            return true;
+// Policies are UTF-8, and names are compared byte by byte. Where the server passes bytes as they are stored, those that are
+// UTF-8 are taken for it.
+std::string why_unreadable(const std::vector<sql::Row>& rows, std::string_view encoding) {
+    const bool is_safe = is_safe_encoding(encoding);
+    for (const sql::Row& row : rows) {
+        for (const auto& field : row) {
+            if (!field.has_value() || is_ascii(*field) || (is_safe && is_utf8(*field))) continue;
+            if (!is_safe)
+                return fmt::format("a name in the catalog is not ASCII, and comes in {}: connect with client_encoding UTF8",
+                                   encoding);
+            return "a name in the catalog is not UTF-8";
+        }
     }
-    return false;
+    return {};
 }
 
 }  // namespace
@@ -32,10 +39,11 @@ void SessionImpl::answered(std::vector<sql::Row> rows) {
         estimate_answered(rows);
         return;
     }
-    if (const auto learned = judge_.learn(rows); !learned.has_value()) {
-        judge_.forget_names();  // names stay unresolved: no allow rule but `any` covers them
-        tell_event("catalog_failed", learned.error().message);
-    }
+    const std::string why = why_unreadable(rows, encoding_);
+    const auto learned = why.empty() ? judge_.learn(rows) : fail(Errc::unsupported, why);
+    if (!learned.has_value()) tell_event("catalog_failed", learned.error().message);
+    // Names stay unresolved: no allow rule but `any` covers them.
+    if (!learned.has_value() || (has_old_snapshot_ && judge_.catalog().sees_snapshot())) judge_.forget_names();
 }
 
 std::optional<sql::Question> SessionImpl::ready() {
@@ -75,10 +83,7 @@ void SessionImpl::settle(const Running& running, const wire::Outcome& outcome) {
         statements.apply(analysis, outcome.is_error, running.judged);
         judge_.statements_changed();
     }
-    if (analysis.may_change_names) {
-        judge_.forget_names();
-        if (!outcome.is_error && changes_shared_names(analysis)) has_changed_shared_names_ = true;
-    }
+    if (analysis.may_change_names) judge_.forget_names();
 }
 
 void SessionImpl::record_outcome(const Running& running, const wire::Outcome& outcome) {
@@ -117,20 +122,28 @@ void SessionImpl::transaction_status(char status) {
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
         judge_.transaction_ended();
-        if (has_changed_shared_names_) {
-            ports_.names_changed();
-            names_generation_ = ports_.names_generation();
-        }
-        has_written_ = has_changed_names_ = has_changed_shared_names_ = false;
+        has_written_ = has_changed_names_ = false;
+        if (running_.size() == 0) has_old_snapshot_ = false;
         grants_in_transaction_.clear();
     }
+    const bool are_changing = running_.any([](const Running& one) { return one.may_change_shared_names; });
+    if (is_changing_shared_names_ && !are_changing) {
+        is_changing_shared_names_ = false;
+        // Also inside a transaction: a text may have ended one and begun another.
+        const std::uint64_t generation = ports_.names_have_changed();
+        if (names_generation_ + 1 == generation) names_generation_ = generation;
+    }
+    if (status == 'I' && !are_changing) has_changed_shared_names_ = false;
     // Not from inside the adapter: it is still at work.
     if (is_draining_) ports_.wake_at(ports_.clock().now());
 }
 
 void SessionImpl::setting_changed(std::string_view name, std::string_view value) {
     if (name == "standard_conforming_strings") has_conforming_strings_ = value == "on";
-    if (name == "client_encoding") has_safe_encoding_ = is_safe_encoding(value);
+    if (name == "client_encoding") {
+        encoding_ = value;
+        has_safe_encoding_ = is_safe_encoding(value);
+    }
     if (std::ranges::find(settings_of_reading, name) != settings_of_reading.end())
         reading_.insert_or_assign(std::string(name), value);
 }

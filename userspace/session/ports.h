@@ -55,8 +55,11 @@ public:
     // An agent asks to cancel a session's command; the shell checks that it is the same agent's, and does it.
     virtual void cancel(std::uint32_t process, std::uint32_t secret) = 0;
 
-    // Names of this target changed meaning (DDL): other sessions ask the catalog again.
-    virtual void names_changed() = 0;
+    // Commands that may change what names of this target mean (DDL) are on their way: until they have ended the other
+    // sessions ask the catalog before each command of theirs, and once more after it. Gives the generation that begins.
+    virtual void names_are_changing() = 0;
+    virtual std::uint64_t names_have_changed() = 0;
+    [[nodiscard]] virtual bool others_change_names() const = 0;
     [[nodiscard]] virtual std::uint64_t names_generation() const = 0;
 
     [[nodiscard]] virtual const Clock& clock() const = 0;

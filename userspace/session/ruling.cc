@@ -6,6 +6,7 @@
 
 #include "base/json_writer.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "session/refusals.h"
 #include "session/session_impl.h"
 #include "sql/recorded_text.h"
@@ -47,10 +48,6 @@ bool asks_for_replication(std::string_view value) {
     return !value.empty() && value != "false" && value != "off" && value != "no" && value != "0";
 }
 
-bool is_ascii(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
 // U&"\00e9": a name that is other bytes to the server than to the parser, which knows UTF-8 alone.
 bool names_by_code_point(std::string_view text) {
     for (std::size_t at = text.find("&\""); at != std::string_view::npos; at = text.find("&\"", at + 1)) {
@@ -86,6 +83,14 @@ bool changes_lexing(const sql::Analysis& analysis) {
     return std::ranges::any_of(analysis.effects, [](const model::Effect& effect) {
         return effect.operation == model::Operation::session || effect.operation == model::Operation::unknown ||
                effect.operation == model::Operation::execute;
+    });
+}
+
+bool changes_shared_names(const sql::Analysis& analysis) {
+    using enum model::Operation;
+    return std::ranges::any_of(analysis.effects, [](const model::Effect& effect) {
+        return effect.operation == create || effect.operation == alter || effect.operation == drop ||
+               effect.operation == unknown;
     });
 }
 
@@ -234,11 +239,25 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
     return judge_.judge(parsed, command.parameters, has_known_lexing(parsed->text));
 }
 
-wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
-    if (names_generation_ != ports_.names_generation()) {
-        names_generation_ = ports_.names_generation();
-        judge_.forget_names();
+void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_first_question) {
+    constexpr unsigned most = 3;
+    const std::uint64_t generation = ports_.names_generation();
+    if (names_generation_ == generation) {
+        if (is_first_question && ports_.others_change_names()) judge_.forget_names();
+        return;
     }
+    names_generation_ = generation;
+    judge_.forget_names();
+    if (command.transaction_status != 'I' || has_stepped_ || command.is_in_batch) has_old_snapshot_ = true;
+    if (pending_->asked > 0 && pending_->begun_anew < most) {
+        ++pending_->begun_anew;
+        pending_->asked = 0;
+    }
+}
+
+wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
+    if (pending_->asked == 0) judge_.forget_old_names();
+    heed_other_sessions(command, pending_->asked == 0);
     // A Sync may have ended an implicit transaction, and with it a SET LOCAL, whose end is not known yet.
     const bool may_have_ended = !command.is_in_batch && (command.transaction_status != 'T' || has_stepped_);
     if (has_changed_names_ && may_have_ended && pending_->asked == 0) judge_.forget_names();
@@ -373,7 +392,10 @@ std::optional<wire::Ruling> SessionImpl::ask_names_again(const wire::CommandSeen
     Pending& pending = *pending_;
     if (pending.parsed == nullptr || pending.asked_again >= most) return std::nullopt;
     // Also where nobody can be asked: what is not known any more is not what was approved.
-    if (pending.asked_again == 0) judge_.forget_names();
+    if (pending.asked_again == 0) {
+        judge_.forget_names();
+        heed_other_sessions(command, true);
+    }
     if (!command.can_ask) return std::nullopt;
     auto question = judge_.question(*pending.parsed);
     for (const sql::StatementFacts& facts : pending.judged->analysis.statements) {
@@ -573,6 +595,12 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
         if (analysis.may_change_names) {
             has_changed_names_ = true;
             judge_.transaction_changed_names(true);
+        }
+        if (analysis.may_change_names && changes_shared_names(analysis)) has_changed_shared_names_ = true;
+        // Any command may be the one with which the transaction ends, and they become so for others.
+        if (has_changed_shared_names_) {
+            running.may_change_shared_names = is_changing_shared_names_ = true;
+            ports_.names_are_changing();
         }
         // What is asked from here on is answered behind it. The end of a transaction takes changes of names back.
         if (analysis.may_change_names || (judged->has_transaction_step && has_changed_names_)) judge_.forget_names();

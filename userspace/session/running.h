@@ -20,6 +20,7 @@ struct Running {
     Moment started{};
     bool is_recorded = false;
     bool is_refused = false;
+    bool may_change_shared_names = false;
     std::string grant;   // that let it through; empty: none
     std::string result;  // masked rows for the record
 };

@@ -23,6 +23,7 @@ struct Pending {
     wire::CommandId id = 0;
     Stage stage = Stage::fresh;
     unsigned asked = 0;                         // questions put to the server for it
+    unsigned begun_anew = 0;                    // since names changed between two of them
     std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
     std::shared_ptr<const Judged> judged;
     model::RecordTicket ticket = 0;
@@ -98,6 +99,8 @@ private:
     void overrule(Judged& judged, model::Decision decision, const std::string& message) const;
     wire::Ruling rule_execute(const wire::CommandSeen& command);
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
+    // Names that were learned are good no more when another session changes them.
+    void heed_other_sessions(const wire::CommandSeen& command, bool is_first_question);
     wire::Ruling rule_held(const wire::CommandSeen& command);
     wire::Ruling rule_recorded(const wire::CommandSeen& command);
     wire::Ruling ask(sql::Question question);
@@ -180,11 +183,14 @@ private:
     char status_ = 'I';
     bool has_conforming_strings_ = true;
     bool has_safe_encoding_ = true;
+    std::string encoding_ = "UTF8";  // that the server speaks
     Reading reading_;
     bool has_stepped_ = false;        // a BEGIN, COMMIT or the like went out since: status_ may be old
     bool has_written_ = false;        // in this transaction
     bool has_changed_names_ = false;  // in this transaction
     bool has_changed_shared_names_ = false;
+    bool is_changing_shared_names_ = false;  // with a command that is under way
+    bool has_old_snapshot_ = false;          // others changed names since the open transaction began
     std::uint64_t names_generation_ = 0;
 
     bool is_authenticated_ = false;

@@ -81,6 +81,11 @@ public:
     // After anything that may change what names mean: all is unknown again.
     void forget();
     [[nodiscard]] bool knows_session() const noexcept { return knows_session_; }
+    // Relations and functions of which something is known.
+    [[nodiscard]] std::size_t size() const noexcept { return relations_.size() + reached_.size() + functions_.size(); }
+    // Statements of the open transaction, and so these answers, see the catalog as it was at its beginning; names in them
+    // are resolved by what it is now.
+    [[nodiscard]] bool sees_snapshot() const noexcept { return sees_snapshot_; }
 
     // nullptr: absent or not known; `is_known` tells which.
     [[nodiscard]] const Relation* relation(const Name& name) const;
@@ -120,6 +125,7 @@ private:
     [[nodiscard]] std::vector<std::string> file_function_schemas(const Name& name) const;
 
     bool knows_session_ = false;
+    bool sees_snapshot_ = false;
     bool assumes_public_ = false;
     bool is_file_ = false;  // all that exists is in it
     std::vector<std::string> search_path_;

@@ -4,8 +4,9 @@
 // stand in for it; parameters are text, arrays in their text form. Most of what such a question costs is its planning, so
 // it is put together of what is needed, and only for relations with rules, parents or children a second one walks to what
 // can be reached through them. Row: what it is, then its fields.
-//   session    current_user, session_user, schema for CREATE, then a row `path` for each schema searched, in order
-//   visible    place among the names asked for that search_path finds, oid, schema, name, kind, `true` when it may lead to
+//   session    current_user, session_user, schema for CREATE, isolation of the transaction, then a row `path` for each
+//   schema searched, in order visible    place among the names asked for that search_path finds, oid, schema, name, kind,
+//   `true` when it may lead to
 //              others, then of each of its columns: place, name, type oid, generated
 //   qualified  the same of a name with its schema
 //   function   schema and name as asked, schema, `t` when it may give several rows, place in search_path
@@ -33,8 +34,9 @@ constexpr std::size_t walk_fields = 7;
 
 constexpr std::string_view session_rows = R"(
 SELECT 'session'::pg_catalog.text, CURRENT_USER::pg_catalog.text, SESSION_USER::pg_catalog.text,
-       pg_catalog.current_schema()::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
-       NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text
+       pg_catalog.current_schema()::pg_catalog.text, pg_catalog.current_setting('transaction_isolation'),
+       NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::pg_catalog.text,
+       NULL::pg_catalog.text
 UNION ALL
 SELECT 'path', CASE WHEN pg_catalog.to_regnamespace(pg_catalog.quote_ident(p.schema::pg_catalog.text))::pg_catalog.oid
                          OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
@@ -118,7 +120,8 @@ WITH RECURSIVE found AS (
   SELECT DISTINCT r.oid FROM reach r
 ), answer AS (
   SELECT 'session'::pg_catalog.text AS what, CURRENT_USER::pg_catalog.text AS a, SESSION_USER::pg_catalog.text AS b,
-         pg_catalog.current_schema()::pg_catalog.text AS c, NULL::pg_catalog.text AS d, NULL::pg_catalog.text AS e,
+         pg_catalog.current_schema()::pg_catalog.text AS c, pg_catalog.current_setting('transaction_isolation') AS d,
+         NULL::pg_catalog.text AS e,
          NULL::pg_catalog.text AS f
   UNION ALL
   SELECT 'path'::pg_catalog.text,
@@ -175,6 +178,7 @@ struct Answer {
     std::string current_user;
     std::string session_user;
     std::string creation_schema;
+    bool sees_snapshot = true;
     bool has_session = false;
     std::map<int, std::string> path;
     std::map<std::uint32_t, Relation> relations;
@@ -226,6 +230,7 @@ bool read_row(Answer& answer, const Row& row) {
         answer.current_user = field(row, 1);
         answer.session_user = field(row, 2);
         answer.creation_schema = field(row, 3);
+        answer.sees_snapshot = field(row, 4) != "read committed" && field(row, 4) != "read uncommitted";
         answer.has_session = true;
         return true;
     }
@@ -338,13 +343,8 @@ Result<> Catalog::learn(const std::vector<Row>& rows) {
     }
     if (!answer.has_session) return fail(Errc::malformed, "the server's answer about its catalog lacks the session");
     complete(answer);
-    if (relations_.size() + answer.relations.size() + answer.asked.size() > limits::catalog_relations ||
-        functions_.size() > limits::catalog_relations) {
-        relations_.clear();
-        functions_.clear();
-        leading_.clear();
-    }
     knows_session_ = true;
+    sees_snapshot_ = answer.sees_snapshot;
     current_user_ = answer.current_user;
     session_user_ = answer.session_user;
     creation_schema_ = answer.creation_schema;

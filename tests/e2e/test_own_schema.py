@@ -1,0 +1,131 @@
+"""An agent with a schema of its own, in which it may make and change what it likes: nothing it makes there reaches beyond it."""
+
+import harness
+
+# Views, rules, triggers, operators and functions are all made with `create`; calling the functions is another matter.
+WORKSHOP = """rules:
+  - {name: paths, operations: [session], objects: [setting.search_path, setting.client_encoding], verdict: allow}
+  - {name: workshop, operations: [create, insert, update, delete, read], objects: ["workshop.*"], verdict: allow}
+"""
+
+
+class OwnSchema(harness.EndToEnd):
+    policy = harness.POLICY.replace("rules:\n", WORKSHOP, 1).replace('columns: [public.customers.card_number]',
+                                                                     'columns: [public.customers.card_number, "public.guests.número"]')
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.postgres.sql("CREATE SCHEMA workshop AUTHORIZATION shop_app;"
+                         'CREATE TABLE guests (id int, "número" text); INSERT INTO guests VALUES (1, \'4000-secret\');'
+                         'GRANT SELECT ON guests TO shop_app', "shop")
+        cls.postgres.sql("SET ROLE shop_app; CREATE VIEW workshop.orders_view AS SELECT id, status FROM public.orders;"
+                         "CREATE VIEW workshop.behind AS SELECT * FROM workshop.orders_view;"
+                         "CREATE TABLE workshop.notes (id int, word varchar); INSERT INTO workshop.notes VALUES (1, 'one')", "shop")
+
+    def statuses(self, number):
+        return self.postgres.sql(f"SELECT status FROM orders WHERE id = {number}", "shop")
+
+    def test_a_write_to_a_view_is_one_to_what_it_shows(self):
+        for number, change in ((201, "UPDATE workshop.orders_view SET status = 'lost' WHERE id = 201"),
+                               (202, "DELETE FROM workshop.behind WHERE id = 202")):
+            with self.subTest(change=change):
+                before = self.statuses(number)
+                agent = self.start_script(f"""
+                    with connect() as c:
+                        try:
+                            say(rows=c.execute({change!r}).rowcount)
+                        except psycopg.Error as e:
+                            say(**error_of(e))
+                """, name="nightly-view")
+                hold = self.wait_for_hold(f"id = {number}")
+                self.assertTrue(any("public.orders" in effect for effect in hold["effects"]), hold["effects"])
+                self.assertEqual(self.deny(hold).returncode, 0)
+                self.assert_refused(agent.next(), cause="reviewer")
+                self.assertEqual(self.statuses(number), before)
+        self.assertEqual(self.psql_rows("INSERT INTO workshop.notes VALUES (2, 'two')", name="nightly-view"), ["INSERT 0 1"])
+
+    def test_a_view_made_in_the_same_text(self):
+        done = self.psql("CREATE VIEW workshop.fresh AS SELECT id, word FROM workshop.notes; INSERT INTO workshop.fresh VALUES (9, 'nine')",
+                         name="nightly-fresh")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("assent", done.stderr)
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM pg_class WHERE relname = 'fresh'", "shop"), "0")
+
+    def test_what_would_run_later_is_judged_when_it_is_made(self):
+        self.postgres.sql("SET ROLE shop_app; CREATE FUNCTION public.purge() RETURNS trigger LANGUAGE plpgsql AS "
+                          "'BEGIN DELETE FROM public.payments; RETURN NEW; END';"
+                          "CREATE FUNCTION public.same(varchar, varchar) RETURNS boolean LANGUAGE plpgsql AS "
+                          "'BEGIN DELETE FROM public.payments; RETURN true; END'", "shop")
+        payments = self.postgres.sql("SELECT count(*) FROM payments", "shop")
+        held = self.psql("CREATE RULE r AS ON INSERT TO workshop.notes DO ALSO DELETE FROM public.payments", name="nightly-rule")
+        self.assertIn("retry=after-approval", held.stderr)
+        for number, made in enumerate((
+                "CREATE TRIGGER t BEFORE INSERT ON workshop.notes FOR EACH ROW EXECUTE FUNCTION public.purge()",
+                "CREATE OPERATOR workshop.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = public.same)",
+                "CREATE CAST (workshop.notes AS boolean) WITH FUNCTION public.same(varchar, varchar)")):
+            with self.subTest(made=made):
+                done = self.psql(made, name=f"nightly-later-{number}")
+                self.assertIn("cause=rule", done.stderr)
+        self.psql_rows("SET search_path = workshop, public", "INSERT INTO workshop.notes VALUES (3, 'three')",
+                       "SELECT count(*) FROM workshop.notes WHERE word = word", name="nightly-later")
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM payments", "shop"), payments)
+
+    # One session makes a function that another one's words then mean; the second has read the catalog, or its snapshot has.
+    def meet(self, name, before, make, text="SELECT length(word) FROM workshop.notes WHERE id = 1"):
+        said = self.script(f"""
+            one, two = connect(), connect()
+            two.execute("SET search_path = workshop, public")
+            for each in {before!r}:
+                two.execute(each)
+            say(before=two.execute({text!r}).fetchone()[0])
+            one.pgconn.send_query({make!r}.encode())
+            time.sleep(0.7)
+            try:
+                say(after=two.execute({text!r}).fetchone()[0])
+            except psycopg.Error as e:
+                say(**error_of(e))
+            while one.pgconn.get_result():
+                pass
+            one.execute("SELECT 1")
+        """, name=name)
+        self.assertEqual(said[0], {"before": 3})
+        self.assert_refused(said[1])
+
+    MAKE = "CREATE OR REPLACE FUNCTION workshop.length(varchar) RETURNS int LANGUAGE sql AS 'SELECT 666'"
+
+    def tearDown(self):
+        self.postgres.sql("DROP FUNCTION IF EXISTS workshop.length(varchar)", "shop")
+        super().tearDown()
+
+    def test_a_function_made_by_another_session(self):
+        self.meet("nightly-plain", [], self.MAKE)
+
+    def test_a_function_that_the_transaction_s_snapshot_does_not_show(self):
+        self.meet("nightly-snapshot", ["BEGIN ISOLATION LEVEL REPEATABLE READ"], self.MAKE)
+
+    def test_a_function_made_by_a_text_that_still_runs(self):
+        slow = "SELECT pg_catalog.count(*) FROM pg_catalog.generate_series(1, 12000000)"
+        self.meet("nightly-slow", [], f"BEGIN; {self.MAKE}; COMMIT; {slow}")
+
+    def test_names_in_another_encoding(self):
+        said = self.script("""
+            for encoding in ("UTF8", "LATIN1", "SQL_ASCII"):
+                with connect(client_encoding=encoding) as c:
+                    c.execute("SET search_path = public")
+                    for text in ("SELECT * FROM orders WHERE id = 1", "SELECT * FROM guests"):
+                        result = c.pgconn.exec_(text.encode())
+                        values = [result.get_value(0, i) for i in range(result.nfields)] if result.ntuples else []
+                        say(encoding=encoding, values=[each and each.decode() for each in values], error=result.error_message.decode(errors="replace"))
+        """, name="nightly-encoding")
+        for one in said:
+            self.assertNotIn("4000-secret", str(one))
+        by_encoding = {each: [one for one in said if one["encoding"] == each] for each in ("UTF8", "LATIN1", "SQL_ASCII")}
+        for encoding in ("UTF8", "SQL_ASCII"):
+            self.assertEqual(by_encoding[encoding][1]["values"], ["1", "[redacted]"], by_encoding[encoding])
+        self.assertTrue(by_encoding["LATIN1"][0]["values"])
+        self.assertIn("assent", by_encoding["LATIN1"][1]["error"])
+
+
+if __name__ == "__main__":
+    harness.main()
