@@ -241,9 +241,10 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
 
 void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_first_question) {
     constexpr unsigned most = 3;
+    const bool are_changing = ports_.others_change_names();  // before the generation, which moves before this ends
     const std::uint64_t generation = ports_.names_generation();
     if (names_generation_ == generation) {
-        if (is_first_question && ports_.others_change_names()) judge_.forget_names();
+        if (is_first_question && are_changing) judge_.forget_names();
         return;
     }
     names_generation_ = generation;
