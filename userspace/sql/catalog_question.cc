@@ -362,10 +362,10 @@ Result<> Catalog::learn(const std::vector<Row>& rows) {
         std::erase_if(answer.asked, [&lead = name](const auto& pair) { return pair.first == lead; });
     }
     // What was only reached is known for its columns; what it reaches in turn is part of who was asked for.
+    std::set<std::uint32_t> asked_for;
+    for (const auto& [name, oid] : answer.asked) asked_for.insert(oid);
     for (const auto& [oid, relation] : answer.relations) {
-        const bool was_asked =
-            std::any_of(answer.asked.begin(), answer.asked.end(), [&](const auto& pair) { return pair.second == oid; });
-        if (!was_asked) reached_.insert_or_assign({relation.schema, relation.name}, relation);
+        if (!asked_for.contains(oid)) reached_.insert_or_assign({relation.schema, relation.name}, relation);
     }
     for (const auto& [name, oid] : answer.asked) {
         relations_.insert_or_assign(name, answer.relations.at(oid));

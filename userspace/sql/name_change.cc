@@ -16,6 +16,11 @@ bool keeps_names(model::Operation operation) {
     return std::find(kept.begin(), kept.end(), operation) != kept.end();
 }
 
+bool is_definition(model::Operation operation) {
+    using enum model::Operation;
+    return operation == create || operation == alter || operation == drop;
+}
+
 // Statements that make, alter or drop relations and leave schemas, functions and types alone.
 bool is_of_relations(Node wrapped) {
     constexpr std::array<std::string_view, 12> kinds = {
@@ -56,13 +61,11 @@ void Analyser::note_change(Node wrapped) {
         if (effect.statement != statement_ || keeps_names(effect.operation)) continue;
         if (effect.operation == Operation::grant) {
             change_.add({.path = true});  // a role, or a right to a schema of the path
-        } else if (effect.operation != Operation::create && effect.operation != Operation::alter &&
-                   effect.operation != Operation::drop) {
+        } else if (!is_definition(effect.operation)) {
             change_.add(everything);
-        } else if (is_of_relations(wrapped)) {
-            change_.add({.relations = true, .views = !leaves_views(wrapped)});
         } else if (wrapped.kind() != "CommentStmt") {
-            change_.add(everything);
+            change_.add(is_of_relations(wrapped) ? NameChange{.relations = true, .views = !leaves_views(wrapped)}
+                                                 : everything);
         }
     }
     const TransactionStep step = facts_->transaction;

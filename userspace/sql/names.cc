@@ -13,6 +13,11 @@ bool is_system_column(std::string_view name) {
     return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
+// Without quotes. The server reads a number as an oid.
+bool may_stand_in_name(char c, bool is_first) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c >= '0' && c <= '9' && !is_first);
+}
+
 const FlowColumn* find(const Columns& columns, std::string_view name, Flow& flow) {
     const FlowColumn* found = nullptr;
     for (const auto& column : columns.list) {
@@ -62,10 +67,7 @@ std::optional<Name> name_of_text(std::string_view text) {
         } else if (c == '.' && !parts.back().empty()) {
             parts.emplace_back();
             is_ended = false;
-        } else if (parts.back().empty() && c >= '0' && c <= '9') {
-            return std::nullopt;  // the server reads a number as an oid
-        } else if (is_ended ||
-                   !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$')) {
+        } else if (is_ended || !may_stand_in_name(c, parts.back().empty())) {
             return std::nullopt;
         } else {
             parts.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
