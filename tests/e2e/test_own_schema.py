@@ -5,7 +5,7 @@ import harness
 # Views, rules, triggers, operators and functions are all made with `create`; calling the functions is another matter.
 WORKSHOP = """rules:
   - {name: paths, operations: [session], objects: [setting.search_path, setting.client_encoding], verdict: allow}
-  - {name: workshop, operations: [create, insert, update, delete, read], objects: ["workshop.*"], verdict: allow}
+  - {name: workshop, operations: [create, insert, update, delete, read], objects: ["workshop.*", "pg_temp.*"], verdict: allow}
 """
 
 
@@ -72,7 +72,7 @@ class OwnSchema(harness.EndToEnd):
         self.assertEqual(self.postgres.sql("SELECT count(*) FROM payments", "shop"), payments)
 
     # One session makes a function that another one's words then mean; the second has read the catalog, or its snapshot has.
-    def meet(self, name, before, make, text="SELECT length(word) FROM workshop.notes WHERE id = 1"):
+    def meet(self, name, before, make, text="SELECT length(word) FROM workshop.notes WHERE id = 1", **refused):
         said = self.script(f"""
             one, two = connect(), connect()
             two.execute("SET search_path = workshop, public")
@@ -90,7 +90,7 @@ class OwnSchema(harness.EndToEnd):
             one.execute("SELECT 1")
         """, name=name)
         self.assertEqual(said[0], {"before": 3})
-        self.assert_refused(said[1])
+        self.assert_refused(said[1], **refused)
 
     MAKE = "CREATE OR REPLACE FUNCTION workshop.length(varchar) RETURNS int LANGUAGE sql AS 'SELECT 666'"
 
@@ -102,11 +102,65 @@ class OwnSchema(harness.EndToEnd):
         self.meet("nightly-plain", [], self.MAKE)
 
     def test_a_function_that_the_transaction_s_snapshot_does_not_show(self):
-        self.meet("nightly-snapshot", ["BEGIN ISOLATION LEVEL REPEATABLE READ"], self.MAKE)
+        self.meet("nightly-snapshot", ["BEGIN ISOLATION LEVEL REPEATABLE READ"], self.MAKE, cause="names", retry="later")
 
     def test_a_function_made_by_a_text_that_still_runs(self):
         slow = "SELECT pg_catalog.count(*) FROM pg_catalog.generate_series(1, 12000000)"
         self.meet("nightly-slow", [], f"BEGIN; {self.MAKE}; COMMIT; {slow}")
+
+    def test_settings_are_not_hidden_in_what_runs_later(self):
+        hidden = "SELECT set_config('search_path', 'public', false)"
+        for number, made in enumerate((f"CREATE VIEW workshop.setting AS {hidden}", f"BEGIN; DECLARE k CURSOR FOR {hidden}",
+                                       "CREATE TABLE workshop.setting (a text DEFAULT set_config('search_path', 'public', false))")):
+            with self.subTest(made=made):
+                self.assertIn("cause=rule", self.psql(made, name=f"nightly-hidden-{number}").stderr)
+
+    def test_names_that_could_not_be_asked_for(self):
+        before = self.postgres.sql("SELECT count(*) FROM orders WHERE status = 'gone'", "shop")
+        said = self.script("""
+            for text in ("ROLLBACK; CREATE TABLE IF NOT EXISTS workshop.x (a int); UPDATE workshop.orders_view SET status = 'gone'",
+                         "ROLLBACK; DISCARD PLANS; UPDATE workshop.orders_view SET status = 'gone'"):
+                with connect() as c:
+                    c.pgconn.exec_(b"BEGIN; SELECT 1/0")
+                    say(error=c.pgconn.exec_(text.encode()).error_message.decode())
+        """, name="nightly-unasked")
+        for one in said:
+            self.assertIn("assent", one["error"])
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM orders WHERE status = 'gone'", "shop"), before)
+
+    def test_what_a_rule_leads_to_may_be_replaced(self):
+        self.psql_rows("CREATE TABLE workshop.inbox (id int)", "CREATE TABLE workshop.copy AS SELECT id, status FROM public.orders LIMIT 1",
+                       "CREATE VIEW workshop.shown AS SELECT id, status FROM workshop.copy",
+                       "CREATE RULE passed AS ON INSERT TO workshop.inbox DO ALSO UPDATE workshop.shown SET status = 'passed' WHERE id < 20",
+                       "INSERT INTO workshop.inbox VALUES (1)", "CREATE OR REPLACE VIEW workshop.shown AS SELECT id, status FROM public.orders",
+                       name="nightly-rules")
+        held = self.psql("INSERT INTO workshop.inbox VALUES (2)", name="nightly-rules")
+        self.assertIn("retry=after-approval", held.stderr)
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM orders WHERE status = 'passed'", "shop"), "0")
+
+    def test_a_migration_in_one_text_passes(self):
+        self.psql_rows("BEGIN; CREATE TYPE workshop.mood AS ENUM ('good'); CREATE TABLE workshop.step (id serial PRIMARY KEY, mood workshop.mood);"
+                       "CREATE INDEX step_mood ON workshop.step (mood); INSERT INTO workshop.step (mood) VALUES ('good');"
+                       "CREATE VIEW workshop.steps AS SELECT 1 AS one; INSERT INTO workshop.step (mood) VALUES ('good'); COMMIT",
+                       name="nightly-migration")
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM workshop.step", "shop"), "2")
+
+    def test_a_snapshot_outlives_what_others_make_for_themselves(self):
+        said = self.script("""
+            one, two = connect(), connect()
+            two.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            ask = "SELECT count(*) FROM public.orders"
+            say(count=two.execute(ask).fetchone()[0])
+            one.execute("CREATE TEMP TABLE mine (id int)")
+            say(count=two.execute(ask).fetchone()[0])
+            one.execute("CREATE TABLE workshop.ours (id int)")
+            try:
+                two.execute(ask)
+            except psycopg.Error as e:
+                say(**error_of(e))
+        """, name="nightly-temporary")
+        self.assertEqual(said[0], said[1])
+        self.assert_refused(said[2], cause="names", retry="later")
 
     def test_names_in_another_encoding(self):
         said = self.script("""

@@ -183,6 +183,10 @@ std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parse
         const Cursor* cursor = statements_.cursor(name);
         return cursor == nullptr ? std::nullopt : std::optional(cursor->masks);
     };
+    environment.cursor_may_change_names = [this](std::string_view name) {
+        const Cursor* cursor = statements_.cursor(name);
+        return cursor == nullptr || cursor->opened_by == nullptr || cursor->opened_by->analysis.may_change_names;
+    };
     environment.has_conforming_strings = has_known_lexing;
     environment.transaction_changed_names = transaction_changed_names_;
     if (environment.masks != nullptr) environment.parameters = text_values(parameters);

@@ -43,7 +43,9 @@ void SessionImpl::answered(std::vector<sql::Row> rows) {
     const auto learned = why.empty() ? judge_.learn(rows) : fail(Errc::unsupported, why);
     if (!learned.has_value()) tell_event("catalog_failed", learned.error().message);
     // Names stay unresolved: no allow rule but `any` covers them.
-    if (!learned.has_value() || (has_old_snapshot_ && judge_.catalog().sees_snapshot())) judge_.forget_names();
+    const bool is_past = has_old_snapshot_ && judge_.catalog().sees_snapshot();
+    if (!learned.has_value() || is_past) judge_.forget_names();
+    if (is_past && pending_.has_value()) pending_->names_keep_changing = true;
 }
 
 std::optional<sql::Question> SessionImpl::ready() {

@@ -96,6 +96,17 @@ wire::Refusal denied_by_token(std::string_view why, std::string_view renewal) {
     return out;
 }
 
+wire::Refusal denied_by_changed_names() {
+    wire::Refusal out;
+    out.message =
+        "assent denied this command: other sessions are changing the database's tables, views or functions, and what "
+        "its names mean cannot be told";
+    out.detail = "cause=names rule=none retry=later";
+    out.hint =
+        "Send it again; in a transaction that is not READ COMMITTED end that first, since it sees how they were before.";
+    return out;
+}
+
 wire::Refusal denied_by_records() {
     wire::Refusal out;
     out.message = "assent denied this command: it cannot be recorded at the moment";

@@ -29,6 +29,8 @@ namespace assent::session {
 [[nodiscard]] wire::Refusal cannot_hold(std::string_view why, const model::Verdict& verdict);
 // The agent's token has expired, or could not be verified. retry=after-login.
 [[nodiscard]] wire::Refusal denied_by_token(std::string_view why, std::string_view renewal);
+// Other sessions change what its names mean, so that they cannot be told. retry=later.
+[[nodiscard]] wire::Refusal denied_by_changed_names();
 // Records cannot be written. retry=later.
 [[nodiscard]] wire::Refusal denied_by_records();
 // No target of the policy has this address. retry=never.

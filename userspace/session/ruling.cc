@@ -88,9 +88,14 @@ bool changes_lexing(const sql::Analysis& analysis) {
 
 bool changes_shared_names(const sql::Analysis& analysis) {
     using enum model::Operation;
-    return std::ranges::any_of(analysis.effects, [](const model::Effect& effect) {
-        return effect.operation == create || effect.operation == alter || effect.operation == drop ||
-               effect.operation == unknown;
+    // Temporary ones are the session's own.
+    const auto is_shared = [](const model::Object& object) {
+        return !object.is_resolved || !object.name.starts_with("pg_temp.");
+    };
+    return std::ranges::any_of(analysis.effects, [&](const model::Effect& effect) {
+        if (effect.operation == unknown) return true;
+        const bool is_definition = effect.operation == create || effect.operation == alter || effect.operation == drop;
+        return is_definition && (effect.objects.empty() || std::ranges::any_of(effect.objects, is_shared));
     });
 }
 
@@ -240,7 +245,7 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
 }
 
 void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_first_question) {
-    constexpr unsigned most = 3;
+    constexpr unsigned most = 8;
     const bool are_changing = ports_.others_change_names();  // before the generation, which moves before this ends
     const std::uint64_t generation = ports_.names_generation();
     if (names_generation_ == generation) {
@@ -250,9 +255,12 @@ void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_
     names_generation_ = generation;
     judge_.forget_names();
     if (command.transaction_status != 'I' || has_stepped_ || command.is_in_batch) has_old_snapshot_ = true;
-    if (pending_->asked > 0 && pending_->begun_anew < most) {
+    if (pending_->asked == 0) return;
+    if (pending_->begun_anew < most) {
         ++pending_->begun_anew;
         pending_->asked = 0;
+    } else {
+        pending_->names_keep_changing = true;
     }
 }
 
@@ -270,6 +278,9 @@ wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
         }
     }
     pending_->judged = judge_anew(command);
+    const bool is_denied = pending_->judged->verdict.enforced() == model::Decision::deny;
+    if (is_denied && pending_->names_keep_changing && pending_->judged->analysis.has_unresolved_names)
+        pending_->refusal = denied_by_changed_names();
     // EXECUTE names a statement whose own names may have been forgotten.
     for (const sql::StatementFacts& facts : pending_->judged->analysis.statements) {
         if (!may_ask || facts.executes.empty() || pending_->asked >= 2 * questions_a_text) continue;

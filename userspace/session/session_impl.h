@@ -24,6 +24,7 @@ struct Pending {
     Stage stage = Stage::fresh;
     unsigned asked = 0;                         // questions put to the server for it
     unsigned begun_anew = 0;                    // since names changed between two of them
+    bool names_keep_changing = false;           // more often than that, or behind the transaction's snapshot
     std::shared_ptr<const sql::Parsed> parsed;  // null: not SQL, or a statement of which nothing is known
     std::shared_ptr<const Judged> judged;
     model::RecordTicket ticket = 0;

@@ -93,6 +93,8 @@ struct Environment {
     std::function<std::shared_ptr<const Parsed>(std::string_view name)> prepared;
     // Masks of the cursors and portals by name; nothing when there is none.
     std::function<std::optional<model::ResultMasks>(std::string_view name)> cursor;
+    // What a cursor runs when rows are fetched from it may change what names mean.
+    std::function<bool(std::string_view name)> cursor_may_change_names;
     // The open transaction has changed what names mean: where it ends inside the text, they may mean what they did before.
     bool transaction_changed_names = false;
     bool has_conforming_strings = true;  // standard_conforming_strings; off: everything is `unknown`

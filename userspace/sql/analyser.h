@@ -43,9 +43,10 @@ struct NameChange {
     bool path = false;       // search_path or role: names without a schema, and where CREATE goes
     bool relations = false;  // which there are, their columns, what views lead to
     bool functions = false;
-    bool views = false;  // besides: a relation that was just named may be a view of others
+    bool views = false;                        // besides: any relation may be a view of others, or have rules
+    std::vector<std::string> made_views = {};  // or those of these names
     [[nodiscard]] bool is_any() const noexcept { return path || relations || functions || views; }
-    void add(NameChange other);
+    void add(const NameChange& other);
 };
 
 struct CteFrame {
@@ -106,7 +107,8 @@ private:
     // names.cc
     [[nodiscard]] ResolvedRelation resolve(const Name& name);
     [[nodiscard]] ResolvedRelation resolve(Node range_var);
-    // A write to a view is one to everything that it shows: which of them it changes is the server's to say.
+    // A write to a view is one to everything that it shows: which of them it changes is the server's to say. What rules do
+    // may be any write to what they name.
     void write_effect(Operation operation, const ResolvedRelation& target, Where where = Where::not_applicable);
     [[nodiscard]] model::Object created(Node range_var);
     [[nodiscard]] model::Object created(const Name& name);
@@ -133,6 +135,8 @@ private:
     // name_change.cc
     void note_change(Node wrapped);  // after a statement
     [[nodiscard]] bool is_stale(const Name& relation) const;
+    // A statement before may have made it a view, or changed what it leads to.
+    [[nodiscard]] bool may_lead_elsewhere(std::string_view name, const Relation* known) const;
     [[nodiscard]] bool is_stale_function(const Name& function) const;
     // Where a function name may lead; empty also where that is not known any more.
     [[nodiscard]] std::vector<std::string> function_schemas(const Name& name) const;
@@ -267,7 +271,8 @@ private:
     void create_schema(Node body);
     void create_named(Node body);
     void implied_calls(Node body);
-    void function_of(simdjson::dom::array name);
+    void function_behind(const Name& name);
+    void function_behind(Node option);
     void alter_table(Node body);
     void alter_sequence(Node body);
     void alter_named(Node body);
@@ -298,6 +303,7 @@ private:
     NameChange change_;                                   // by the one under way, besides its effects
     std::size_t nested_index_ = 0;                        // of `statement_` in `parsed_`
     std::string creation_schema_;                         // inside CREATE SCHEMA
+    bool runs_later_ = false;                             // inside what is kept and run at another time
     Flow result_flow_;                                    // of the rows of the statement, all columns together
     std::vector<std::optional<std::string>> parameters_;  // of the statement under way
     std::size_t executions_ = 0;                          // EXECUTE inside EXECUTE

@@ -178,7 +178,8 @@ Flow Analyser::builtin_effects(std::string_view name, Node body, const Flow& arg
 
 void Analyser::set_config(Node body, const Flow&) {
     const auto setting = literal_text(body.first("args"));
-    if (!setting) {
+    // When it will be set, and what names mean to the commands after it, nobody would notice.
+    if (!setting || runs_later_) {
         unknown("set_config");
         return;
     }

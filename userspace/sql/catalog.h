@@ -43,6 +43,8 @@ struct Relation {
     std::vector<Name> reaches;
     // Those of `reaches` that are parents, children or partitions: their columns of the same name are the same data.
     std::vector<Name> relatives;
+    // Those of `reaches` that rules other than a view's own query lead to: a write to this one may be any write to them.
+    std::vector<Name> reached_by_rules;
 };
 
 // One question for the server: an SQL text with text parameters ($1, $2 …), every name and operator in it qualified with

@@ -13,7 +13,8 @@
 // Of the walk:
 //   relation   schema and name as asked, oid, schema, name, kind     (as asked is null for one that is only reached)
 //   column     oid of the relation, place, name, type oid, generated
-//   reach      oid, oid of the reached, `i` when only inheritance leads there, else `v`
+//   reach      oid, oid of the reached, `i` when only inheritance leads there, `r` when a rule does that is no view's own
+//              query, else `v`
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -101,7 +102,10 @@ WITH RECURSIVE found AS (
   SELECT f.oid AS root, f.oid AS oid, 'i'::pg_catalog.text AS way FROM found f
   UNION
   SELECT r.root, e.target,
-         CASE WHEN r.way OPERATOR(pg_catalog.=) 'v'::pg_catalog.text THEN r.way ELSE e.way END
+         CASE WHEN r.way OPERATOR(pg_catalog.=) 'r'::pg_catalog.text OR e.way OPERATOR(pg_catalog.=) 'i'::pg_catalog.text
+              THEN r.way
+              WHEN e.way OPERATOR(pg_catalog.=) 'r'::pg_catalog.text OR r.way OPERATOR(pg_catalog.=) 'i'::pg_catalog.text
+              THEN e.way ELSE r.way END
   FROM reach r, LATERAL (
     SELECT i.inhparent AS target, 'i'::pg_catalog.text AS way
     FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) r.oid
@@ -109,7 +113,9 @@ WITH RECURSIVE found AS (
     SELECT i.inhrelid, 'i'::pg_catalog.text
     FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) r.oid
     UNION ALL
-    SELECT d.refobjid, 'v'::pg_catalog.text
+    SELECT d.refobjid,
+           CASE WHEN w.ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog."char" THEN 'v'::pg_catalog.text
+                ELSE 'r'::pg_catalog.text END
     FROM pg_catalog.pg_rewrite w
     JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 2618::pg_catalog.oid
       AND d.objid OPERATOR(pg_catalog.=) w.oid AND d.refclassid OPERATOR(pg_catalog.=) 1259::pg_catalog.oid
@@ -173,6 +179,12 @@ void append_names(std::vector<std::string>& parameters, const std::vector<Name>&
     parameters.push_back(array_text(last));
 }
 
+// How one relation leads to another; there may be several ways.
+struct Way {
+    bool is_only_inherited = true;
+    bool is_by_rule = false;
+};
+
 // The answer, while it is put together.
 struct Answer {
     std::string current_user;
@@ -184,7 +196,7 @@ struct Answer {
     std::map<std::uint32_t, Relation> relations;
     std::map<std::uint32_t, std::map<int, Column>> columns;
     std::vector<std::pair<Name, std::uint32_t>> asked;
-    std::map<std::uint32_t, std::map<std::uint32_t, bool>> reach;  // true: only by inheritance
+    std::map<std::uint32_t, std::map<std::uint32_t, Way>> reach;
     std::map<Name, std::map<std::pair<int, std::string>, bool>> functions;
     std::map<Name, std::uint32_t> leading;  // asked for, and they may lead to others
 };
@@ -254,8 +266,9 @@ bool read_row(Answer& answer, const Row& row) {
     if (what == "reach") {
         if (!read_number(field(row, 1), oid) || !read_number(field(row, 2), other)) return false;
         // By a view as well: then its columns are not those of the same name only.
-        const auto [found, is_new] = answer.reach[oid].emplace(other, field(row, 3) == "i");
-        if (!is_new) found->second = found->second && field(row, 3) == "i";
+        Way& way = answer.reach[oid][other];
+        way.is_only_inherited = way.is_only_inherited && field(row, 3) == "i";
+        way.is_by_rule = way.is_by_rule || field(row, 3) == "r";
         return true;
     }
     if (what == "function") {
@@ -269,12 +282,13 @@ bool read_row(Answer& answer, const Row& row) {
 void complete(Answer& answer) {
     for (auto& [oid, relation] : answer.relations) {
         for (const auto& [place, column] : answer.columns[oid]) relation.columns.push_back(column);
-        for (const auto& [reached, is_relative] : answer.reach[oid]) {
+        for (const auto& [reached, way] : answer.reach[oid]) {
             const auto found = answer.relations.find(reached);
             if (found == answer.relations.end()) continue;
             const Name name{found->second.schema, found->second.name};
             relation.reaches.push_back(name);
-            if (is_relative) relation.relatives.push_back(name);
+            if (way.is_only_inherited) relation.relatives.push_back(name);
+            if (way.is_by_rule) relation.reached_by_rules.push_back(name);
         }
     }
 }

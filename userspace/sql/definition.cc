@@ -23,7 +23,7 @@ bool is_name(std::string_view key) {
 
 }  // namespace
 
-// Defaults, checks, generated columns, partition bounds: planned and kept, not run for what they write.
+// Defaults, checks, generated columns, partition bounds: who makes them does what they will do.
 void Analyser::definition_expressions(Node value, Scope& scope) {
     if (value.is_array()) {
         for (const auto item : simdjson::dom::array(value.element())) definition_expressions(Node(item), scope);
@@ -36,9 +36,9 @@ void Analyser::definition_expressions(Node value, Scope& scope) {
             kind == "TableLikeClause" || kind == "ObjectWithArgs") {
             return;
         }
-        const std::size_t first = analysis_.effects.size();
+        const bool before = std::exchange(runs_later_, true);
         deny_writing(expression(value, scope));
-        explain_effects(first);
+        runs_later_ = before;
         return;
     }
     const Node body = kind.empty() ? value : value.body();
@@ -96,7 +96,9 @@ void Analyser::refresh(Node body) {
 
 void Analyser::create_view(Node body) {
     effect(Operation::create, created(body.member("view")));
+    const bool before = std::exchange(runs_later_, true);
     const Columns columns = query(body.member("query"), nullptr, nullptr);
+    runs_later_ = before;
     deny_writing(columns.all());
 }
 
@@ -123,13 +125,13 @@ void Analyser::create_index(Node body) {
     // Values stay inside the index: only what its functions do counts.
     Scope scope;
     show_relation(range, scope, {});
-    const std::size_t first = analysis_.effects.size();
+    const bool before = std::exchange(runs_later_, true);
     for (const std::string_view part : {"indexParams", "indexIncludingParams"}) {
         for (const auto item : body.list(part))
             static_cast<void>(expression(Node(item).as("IndexElem").member("expr"), scope));
     }
     static_cast<void>(expression(body.member("whereClause"), scope));
-    explain_effects(first);
+    runs_later_ = before;
 }
 
 // Whoever writes to the relation later does what its actions say, and nobody asks again: to make the rule is to do it.
@@ -138,9 +140,8 @@ void Analyser::create_rule(Node body) {
     effect(Operation::create, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {"new", "old"});
-    const std::size_t first = analysis_.effects.size();
+    const bool before = std::exchange(runs_later_, true);
     filter(body.member("whereClause"), scope);
-    explain_effects(first);
     for (const auto item : body.list("actions")) {
         const Node action(item);
         if (action.kind() == "NotifyStmt") {
@@ -149,6 +150,7 @@ void Analyser::create_rule(Node body) {
             deny_writing(query(action, &scope, nullptr).all());
         }
     }
+    runs_later_ = before;
 }
 
 void Analyser::create_trigger(Node body) {
@@ -156,10 +158,10 @@ void Analyser::create_trigger(Node body) {
     effect(Operation::create, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {"new", "old"});
-    const std::size_t first = analysis_.effects.size();
+    const bool before = std::exchange(runs_later_, true);
     filter(body.member("whenClause"), scope);
-    explain_effects(first);
-    function_of(body.list("funcname"));
+    runs_later_ = before;
+    function_behind(name_of_list(body.list("funcname")));
 }
 
 void Analyser::create_policy(Node body) {
@@ -167,10 +169,10 @@ void Analyser::create_policy(Node body) {
     effect(kind_ == "CreatePolicyStmt" ? Operation::create : Operation::alter, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {});
-    const std::size_t first = analysis_.effects.size();
+    const bool before = std::exchange(runs_later_, true);
     filter(body.member("qual"), scope);
     filter(body.member("with_check"), scope);
-    explain_effects(first);
+    runs_later_ = before;
 }
 
 void Analyser::create_statistics(Node body) {
@@ -180,10 +182,10 @@ void Analyser::create_statistics(Node body) {
         effect(Operation::create, resolve(range).object);
         Scope scope;
         show_relation(range, scope, {});
-        const std::size_t first = analysis_.effects.size();
+        const bool before = std::exchange(runs_later_, true);
         for (const auto part : body.list("exprs"))
             static_cast<void>(expression(Node(part).as("StatsElem").member("expr"), scope));
-        explain_effects(first);
+        runs_later_ = before;
     }
 }
 

@@ -7,7 +7,7 @@
 namespace assent::sql {
 namespace {
 
-constexpr NameChange everything = {.path = true, .relations = true, .functions = true, .views = true};
+const NameChange everything = {.path = true, .relations = true, .functions = true, .views = true};
 
 bool keeps_names(model::Operation operation) {
     using enum model::Operation;
@@ -38,22 +38,33 @@ bool is_of_relations(Node wrapped) {
     return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-// What they leave under a name is no view that was not there before.
-bool leaves_views(Node wrapped) {
-    constexpr std::array<std::string_view, 9> kinds = {"CreateStmt",     "CreateTableAsStmt", "SelectStmt",
-                                                       "IndexStmt",      "CreateSeqStmt",     "AlterSeqStmt",
-                                                       "CreateTrigStmt", "CreatePolicyStmt",  "CreateStatsStmt"};
+// The names under which a view may stand after it, or one that has other rules than before; or nothing is known of them.
+void add_views(Node wrapped, NameChange& change) {
+    constexpr std::array<std::string_view, 23> none = {
+        "CreateStmt",       "CreateTableAsStmt",  "SelectStmt",       "IndexStmt",         "CreateSeqStmt",
+        "AlterSeqStmt",     "CreateTrigStmt",     "CreatePolicyStmt", "CreateStatsStmt",   "AlterTableStmt",
+        "DropStmt",         "CreateEnumStmt",     "DefineStmt",       "CompositeTypeStmt", "CreateRangeStmt",
+        "CreateDomainStmt", "CreateFunctionStmt", "CreateCastStmt",   "AlterEnumStmt",     "AlterTypeStmt",
+        "AlterDomainStmt",  "AlterFunctionStmt",  "AlterPolicyStmt"};
     const std::string_view kind = wrapped.kind();
-    return kind == "DropStmt" || std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+    if (std::find(none.begin(), none.end(), kind) != none.end()) return;
+    const Node relation = wrapped.body().member(kind == "ViewStmt" ? "view" : "relation");
+    if (!relation) {
+        change.views = true;
+        return;
+    }
+    change.made_views.emplace_back(relation.text("relname"));
+    if (kind == "RenameStmt") change.made_views.emplace_back(wrapped.body().text("newname"));
 }
 
 }  // namespace
 
-void NameChange::add(NameChange other) {
+void NameChange::add(const NameChange& other) {
     path = path || other.path;
     relations = relations || other.relations;
     functions = functions || other.functions;
     views = views || other.views;
+    made_views.insert(made_views.end(), other.made_views.begin(), other.made_views.end());
 }
 
 void Analyser::note_change(Node wrapped) {
@@ -64,8 +75,10 @@ void Analyser::note_change(Node wrapped) {
         } else if (!is_definition(effect.operation)) {
             change_.add(everything);
         } else if (wrapped.kind() != "CommentStmt") {
-            change_.add(is_of_relations(wrapped) ? NameChange{.relations = true, .views = !leaves_views(wrapped)}
-                                                 : everything);
+            const bool is_more = !is_of_relations(wrapped);
+            NameChange made{.path = is_more, .relations = true, .functions = is_more};
+            add_views(wrapped, made);
+            change_.add(made);
         }
     }
     const TransactionStep step = facts_->transaction;
@@ -78,6 +91,15 @@ void Analyser::note_change(Node wrapped) {
 }
 
 bool Analyser::is_stale(const Name& relation) const { return stale_.relations || (relation.schema.empty() && stale_.path); }
+
+bool Analyser::may_lead_elsewhere(std::string_view name, const Relation* known) const {
+    const auto is_made = [this](std::string_view one) {
+        return std::find(stale_.made_views.begin(), stale_.made_views.end(), one) != stale_.made_views.end();
+    };
+    if (stale_.views || is_made(name)) return true;
+    return known != nullptr && std::any_of(known->reaches.begin(), known->reaches.end(),
+                                           [&](const Name& reached) { return is_made(reached.name); });
+}
 
 bool Analyser::is_stale_function(const Name& function) const {
     return stale_.functions || (function.schema.empty() && stale_.path);

@@ -102,12 +102,21 @@ void Analyser::write_effect(Operation operation, const ResolvedRelation& target,
     const Relation* relation = target.relation;
     if (relation == nullptr && environment_.catalog != nullptr) {
         // Stale. One that was there is still the view that it was, unless a statement before made or changed views.
-        relation = environment_.catalog->relation({target.schema, target.name});
-        if (stale_.views) object.is_resolved = false;
+        const Name name{target.schema, target.name};
+        relation = environment_.catalog->relation(name);
+        if (!environment_.catalog->is_known(name) || may_lead_elsewhere(name.name, relation)) object.is_resolved = false;
     }
     effect(operation, object, where);
-    if (relation == nullptr || relation->kind != 'v') return;
-    for (const Name& name : relation->reaches) effect(operation, {object_name(name.schema, name.name), true}, where);
+    if (relation == nullptr) return;
+    if (relation->kind == 'v') {
+        for (const Name& name : relation->reaches) effect(operation, {object_name(name.schema, name.name), true}, where);
+    }
+    for (const Name& name : relation->reached_by_rules) {
+        const model::Object reached{object_name(name.schema, name.name), true};
+        effect(Operation::insert, reached);
+        effect(Operation::update, reached, Where::absent);
+        effect(Operation::remove, reached, Where::absent);
+    }
 }
 
 ResolvedRelation Analyser::resolve(Node range_var) { return resolve(name_of_range(range_var)); }

@@ -143,26 +143,40 @@ model::Object Analyser::named_object(Node body, bool is_new) {
 }
 
 // A function that is put behind an operator, a cast or a trigger runs without being called by its name: it counts here.
-void Analyser::function_of(simdjson::dom::array list) {
-    const Name name = name_of_list(list);
+void Analyser::function_behind(const Name& name) {
     if (name.name.empty()) return;
     collect_function(name);
     static_cast<void>(call_effects(name, Node(), {}));
 }
 
+// The server takes a type's name, a text and a list of names for the name of a function, too.
+void Analyser::function_behind(Node option) {
+    const Node value = option.member("arg");
+    if (const Node type = value.as("TypeName")) {
+        function_behind(name_of_list(type.list("names")));
+    } else if (const Node list = value.as("List")) {
+        function_behind(name_of_list(list.list("items")));
+    } else if (value.kind() == "String") {
+        function_behind(Name{{}, std::string(value.string_value())});
+    } else if (value) {
+        unknown(option.text("defname"));
+    }
+}
+
 void Analyser::implied_calls(Node body) {
-    if (kind_ == "CreateCastStmt") function_of(body.member("func").list("objname"));
-    for (const std::string_view key : {"fromsql", "tosql"}) function_of(body.member(key).list("objname"));
+    if (kind_ == "CreateCastStmt") function_behind(name_of_list(body.member("func").list("objname")));
+    for (const std::string_view key : {"fromsql", "tosql"}) function_behind(name_of_list(body.member(key).list("objname")));
     for (const std::string_view key : {"func_name", "funcname", "plhandler", "plinline", "plvalidator"})
-        function_of(body.list(key));
+        function_behind(name_of_list(body.list(key)));
     for (const auto item : body.list("items")) {
         const Node member = Node(item).as("CreateOpClassItem");
-        if (member.integer("itemtype") == operator_class_function) function_of(member.member("name").list("objname"));
+        if (member.integer("itemtype") == operator_class_function)
+            function_behind(name_of_list(member.member("name").list("objname")));
     }
     for (const std::string_view key : {"definition", "params", "options"}) {
         for (const auto item : body.list(key)) {
             const Node element = Node(item).as("DefElem");
-            if (names_a_function(element.text("defname"))) function_of(element.member("arg").as("TypeName").list("names"));
+            if (names_a_function(element.text("defname"))) function_behind(element);
         }
     }
 }

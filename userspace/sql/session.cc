@@ -104,13 +104,17 @@ void Analyser::discard(Node body) {
 
 void Analyser::declare_cursor(Node body) {
     facts_->declares = body.text("portalname");
+    const bool before = std::exchange(runs_later_, true);
     statement(body.member("query"));
+    runs_later_ = before;
     facts_->returns_rows = false;  // its masks wait for FETCH
 }
 
 void Analyser::fetch(Node body) {
     facts_->fetches = body.text("portalname");
     effect(Operation::read);
+    if (environment_.cursor_may_change_names && environment_.cursor_may_change_names(facts_->fetches))
+        change_.add({.path = true, .relations = true, .functions = true, .views = true});
     if (body.flag("ismove")) return;
     facts_->returns_rows = true;
     const auto masks = environment_.cursor ? environment_.cursor(facts_->fetches) : std::nullopt;

@@ -47,7 +47,15 @@ TEST_F(NameChanges, AViewThatWasJustMadeMayLeadAWriteAnywhere) {
     EXPECT_EQ(last("CREATE VIEW public.v AS SELECT * FROM orders; DELETE FROM public.v"), "delete[absent] ?public.v");
     EXPECT_EQ(last("ALTER VIEW order_view RENAME TO v; INSERT INTO public.v VALUES (1)"), "insert ?public.v");
     EXPECT_EQ(last("DO $$ $$; INSERT INTO public.v VALUES (1)"), "insert ?public.v");
-    EXPECT_EQ(last("CREATE TABLE public.t (id int); INSERT INTO public.t VALUES (1)"), "insert public.t");
+    EXPECT_EQ(last("CREATE OR REPLACE RULE r AS ON INSERT TO jobs DO NOTHING; INSERT INTO public.jobs VALUES (1)"),
+              "insert ?public.jobs");
+    EXPECT_EQ(last("CREATE OR REPLACE VIEW public.orders AS SELECT 1; DELETE FROM public.order_view"),
+              "delete[absent] ?public.order_view,public.orders");
+    EXPECT_EQ(last("ALTER SCHEMA s RENAME TO public; INSERT INTO public.v VALUES (1)"), "insert ?public.v");
+    for (const char* other :
+         {"CREATE TABLE public.t (id int)", "CREATE TYPE public.e AS ENUM ('a')", "CREATE VIEW public.v AS SELECT 1",
+          "ALTER TABLE public.jobs ADD COLUMN t int", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS ''"})
+        EXPECT_EQ(last(std::string(other) + "; INSERT INTO public.t VALUES (1)"), "insert public.t") << other;
     // Made before the text, it is still the view that it was.
     EXPECT_EQ(last("CREATE TABLE public.t (id int); DELETE FROM public.order_view"),
               "delete[absent] public.order_view,public.orders");
