@@ -9,9 +9,18 @@ WORKSHOP = """rules:
 """
 
 
+BY_ANOTHER_ADDRESS = """targets:
+  shop-by-another-address:
+    protocol: postgres
+    addresses: ["[::1]:@PORT@"]
+"""
+
+
 class OwnSchema(harness.EndToEnd):
-    policy = harness.POLICY.replace("rules:\n", WORKSHOP, 1).replace('columns: [public.customers.card_number]',
-                                                                     'columns: [public.customers.card_number, "public.guests.número"]')
+    policy = (harness.POLICY.replace("rules:\n", WORKSHOP, 1)
+              .replace(', "[::1]:@PORT@"]', "]").replace("targets:\n", BY_ANOTHER_ADDRESS, 1)
+              .replace("targets: [shop-db]", "targets: [shop-db, shop-by-another-address]")
+              .replace("columns: [public.customers.card_number]", 'columns: [public.customers.card_number, "public.guests.número"]'))
 
     @classmethod
     def setUpClass(cls):
@@ -19,6 +28,7 @@ class OwnSchema(harness.EndToEnd):
         cls.postgres.sql("CREATE SCHEMA workshop AUTHORIZATION shop_app;"
                          'CREATE TABLE guests (id int, "número" text); INSERT INTO guests VALUES (1, \'4000-secret\');'
                          'GRANT SELECT ON guests TO shop_app', "shop")
+        cls.postgres.sql("SET ROLE shop_app; CREATE TABLE workshop.customers (LIKE public.customers)", "shop")
         cls.postgres.sql("SET ROLE shop_app; CREATE VIEW workshop.orders_view AS SELECT id, status FROM public.orders;"
                          "CREATE VIEW workshop.behind AS SELECT * FROM workshop.orders_view;"
                          "CREATE TABLE workshop.notes (id int, word varchar); INSERT INTO workshop.notes VALUES (1, 'one')", "shop")
@@ -72,9 +82,9 @@ class OwnSchema(harness.EndToEnd):
         self.assertEqual(self.postgres.sql("SELECT count(*) FROM payments", "shop"), payments)
 
     # One session makes a function that another one's words then mean; the second has read the catalog, or its snapshot has.
-    def meet(self, name, before, make, text="SELECT length(word) FROM workshop.notes WHERE id = 1", **refused):
+    def meet(self, name, before, make, text="SELECT length(word) FROM workshop.notes WHERE id = 1", other="127.0.0.1", **refused):
         said = self.script(f"""
-            one, two = connect(), connect()
+            one, two = connect(host={other!r}), connect()
             two.execute("SET search_path = workshop, public")
             for each in {before!r}:
                 two.execute(each)
@@ -161,6 +171,51 @@ class OwnSchema(harness.EndToEnd):
         """, name="nightly-temporary")
         self.assertEqual(said[0], said[1])
         self.assert_refused(said[2], cause="names", retry="later")
+
+    def test_a_portal_is_not_executed_behind_what_it_changes(self):
+        said = self.script("""
+            import socket, struct
+            one = connect(sslmode="disable")
+            wire = socket.socket(fileno=os.dup(one.fileno()))
+            wire.settimeout(10)
+            text = lambda words: words.encode() + b"\\0"
+            parse = lambda name, query: (b"P", text(name) + text(query) + b"\\0\\0")
+            bind = lambda portal, name: (b"B", text(portal) + text(name) + bytes(6))
+            execute = lambda portal: (b"E", text(portal) + bytes(4))
+            sync = (b"S", b"")
+            def exact(size):
+                data = b""
+                while len(data) < size:
+                    data += wire.recv(size - len(data)) or exit("closed")
+                return data
+            def ask(*messages):
+                wire.setblocking(True)
+                wire.sendall(b"".join(kind + struct.pack("!I", len(body) + 4) + body for kind, body in messages))
+                answer = []
+                while not answer or answer[-1][0] != "Z":
+                    kind = exact(1).decode()
+                    answer.append((kind, exact(struct.unpack("!I", exact(4))[0] - 4).decode(errors="replace")))
+                return answer
+            read = "SELECT card_number FROM customers LIMIT 1"
+            for change in ("SELECT set_config('search_path', 'public', false)", "SET search_path = public",
+                           "CREATE VIEW workshop.later AS SELECT 1 AS one"):
+                ask((b"Q", text("SET search_path = workshop")))
+                ask((b"Q", text("BEGIN")))
+                ask(parse("s", change), bind("c", "s"), sync)
+                ask((b"Q", text(read)))
+                say(answer=ask(execute("c"), parse("", read), bind("", ""), execute(""), sync), change=change)
+                ask((b"Q", text("ROLLBACK")), )
+                ask((b"C", b"Ss\\0"), sync)
+        """, name="nightly-portal")
+        card = self.postgres.sql("SELECT card_number FROM customers LIMIT 1", "shop")
+        for one in said:
+            with self.subTest(change=one["change"]):
+                self.assertNotIn(card, str(one["answer"]))
+        self.assertIn("redacted", str(said[0]["answer"]))
+        self.assertIn("cause=names", str(said[2]["answer"]))
+
+    def test_targets_may_be_one_database(self):
+        self.meet("nightly-two", [], self.MAKE, other="::1")
 
     def test_names_in_another_encoding(self):
         said = self.script("""

@@ -255,7 +255,7 @@ Result<> Daemon::open_workers() {
         .rule_limits = rule_limits_,
         .last_refusals = last_refusals_,
         .cancel_keys = cancel_keys_,
-        .generations = generations_,
+        .names_generation = names_generation_,
         .unlisted = settings_.unlisted_targets,
         .waits_for_reads = settings_.records.reads_strict,
         .tls_folder = settings_.state / "tls",

@@ -134,7 +134,7 @@ private:
     std::unique_ptr<AgentTokens> tokens_;
     std::unique_ptr<Lookups> lookups_;
     CancelKeys cancel_keys_;
-    NamesGenerations generations_;
+    std::shared_ptr<NamesGeneration> names_generation_ = std::make_shared<NamesGeneration>();
     std::vector<std::unique_ptr<Worker>> workers_;
     std::unique_ptr<UnixDoors> unix_doors_;
     std::unique_ptr<kernel::Networks> networks_;

@@ -1,13 +1,9 @@
-// How often the names of a target changed meaning (DDL), and whether they are about to, for all sessions that talk to it.
-// Thread: any.
+// How often names of a database changed meaning (DDL), and whether they are about to, for all sessions of the daemon: which
+// targets are one database under several addresses is not known. Thread: any.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <string>
 
 namespace assent::app {
 
@@ -27,21 +23,6 @@ public:
 private:
     std::atomic<std::uint64_t> value_{1};
     std::atomic<unsigned> changing_{0};  // sessions
-};
-
-// One for each target's name. As many as policies have named since the start.
-class NamesGenerations {
-public:
-    [[nodiscard]] std::shared_ptr<NamesGeneration> of(const std::string& target) {
-        const std::lock_guard lock(mutex_);
-        auto& generation = by_target_[target];
-        if (!generation) generation = std::make_shared<NamesGeneration>();
-        return generation;
-    }
-
-private:
-    std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<NamesGeneration>> by_target_;
 };
 
 }  // namespace assent::app

@@ -241,8 +241,7 @@ void Worker::accepted(Fd socket, const std::string& unix_name) {
     auto description = describe(*origin);
     if (!description) return refuse(description.error().message, &*origin);
     if (!description->target && origin->asked_for.port == dns_port) return services_.serve_dns(std::move(socket), *origin);
-    const std::string target = description->target ? description->target->name : std::string();
-    FlowStart start{std::move(socket), std::move(*description), services_.generations.of(target), std::nullopt};
+    FlowStart start{std::move(socket), std::move(*description), services_.names_generation, std::nullopt};
     if (origin->asked_for.is_unix()) {
         auto caller = kernel::unix_caller_of(start.agent.get());
         if (!caller) return refuse(caller.error().message, &*origin);

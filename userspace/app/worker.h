@@ -46,7 +46,7 @@ struct WorkerServices {
     RuleLimits& rule_limits;
     LastRefusals& last_refusals;
     CancelKeys& cancel_keys;
-    NamesGenerations& generations;
+    std::shared_ptr<NamesGeneration> names_generation;
     policy::Settings::Unlisted unlisted = policy::Settings::Unlisted::deny;
     bool waits_for_reads = false;
     std::filesystem::path tls_folder;

@@ -107,6 +107,14 @@ wire::Refusal denied_by_changed_names() {
     return out;
 }
 
+wire::Refusal denied_late() {
+    wire::Refusal out;
+    out.message = "assent denied this command: it changes what names mean, and other commands came after its Bind";
+    out.detail = "cause=names rule=none retry=later";
+    out.hint = "Send Bind and Execute of such a command one after the other.";
+    return out;
+}
+
 wire::Refusal denied_by_records() {
     wire::Refusal out;
     out.message = "assent denied this command: it cannot be recorded at the moment";

@@ -31,6 +31,8 @@ namespace assent::session {
 [[nodiscard]] wire::Refusal denied_by_token(std::string_view why, std::string_view renewal);
 // Other sessions change what its names mean, so that they cannot be told. retry=later.
 [[nodiscard]] wire::Refusal denied_by_changed_names();
+// A portal that changes what names mean is executed long after it was bound. retry=later.
+[[nodiscard]] wire::Refusal denied_late();
 // Records cannot be written. retry=later.
 [[nodiscard]] wire::Refusal denied_by_records();
 // No target of the policy has this address. retry=never.

@@ -88,6 +88,7 @@ bool changes_lexing(const sql::Analysis& analysis) {
 
 bool changes_shared_names(const sql::Analysis& analysis) {
     using enum model::Operation;
+    if (analysis.commits_prepared) return true;
     // Temporary ones are the session's own.
     const auto is_shared = [](const model::Object& object) {
         return !object.is_resolved || !object.name.starts_with("pg_temp.");
@@ -108,6 +109,7 @@ wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
         is_waiting_for_token_ = true;
         return action(Action::wait);
     }
+    last_judged_ = std::max(last_judged_, command.id);
     if (!pending_.has_value() || pending_->id != command.id) {
         pending_.emplace();
         pending_->id = command.id;
@@ -248,14 +250,12 @@ void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_
     constexpr unsigned most = 8;
     const bool are_changing = ports_.others_change_names();  // before the generation, which moves before this ends
     const std::uint64_t generation = ports_.names_generation();
-    if (names_generation_ == generation) {
-        if (is_first_question && are_changing) judge_.forget_names();
-        return;
-    }
+    const bool have_changed = names_generation_ != generation;
     names_generation_ = generation;
-    judge_.forget_names();
-    if (command.transaction_status != 'I' || has_stepped_ || command.is_in_batch) has_old_snapshot_ = true;
-    if (pending_->asked == 0) return;
+    const bool may_be_in_transaction = command.transaction_status != 'I' || has_stepped_ || command.is_in_batch;
+    if ((are_changing || have_changed) && may_be_in_transaction) has_old_snapshot_ = true;
+    if (have_changed || (are_changing && is_first_question)) judge_.forget_names();
+    if (!have_changed || pending_->asked == 0) return;
     if (pending_->begun_anew < most) {
         ++pending_->begun_anew;
         pending_->asked = 0;
@@ -604,20 +604,14 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
                                     analysis.statements.empty() ? model::ResultMasks{} : analysis.statements.front().masks,
                                     judged);
         }
-        if (analysis.may_change_names) {
-            has_changed_names_ = true;
-            judge_.transaction_changed_names(true);
-        }
+        heed_changes(*judged);
         if (analysis.may_change_names && changes_shared_names(analysis)) has_changed_shared_names_ = true;
         // Any command may be the one with which the transaction ends, and they become so for others.
         if (has_changed_shared_names_) {
             running.may_change_shared_names = is_changing_shared_names_ = true;
             ports_.names_are_changing();
         }
-        // What is asked from here on is answered behind it. The end of a transaction takes changes of names back.
-        if (analysis.may_change_names || (judged->has_transaction_step && has_changed_names_)) judge_.forget_names();
         if (analysis.writes) has_written_ = true;
-        if (judged->has_transaction_step) has_stepped_ = true;
     }
     running_.add(std::move(running));
 
@@ -625,6 +619,17 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     out.recorded_result_bytes = limits::record_body_result;
     out.copies = readable(judged->copies, has_safe_encoding_);
     return out;
+}
+
+// What is asked from here on is answered behind it. The end of a transaction takes changes of names back.
+void SessionImpl::heed_changes(const Judged& judged) {
+    const bool changes_names = judged.analysis.may_change_names;
+    if (changes_names) {
+        has_changed_names_ = true;
+        judge_.transaction_changed_names(true);
+    }
+    if (changes_names || (judged.has_transaction_step && has_changed_names_)) judge_.forget_names();
+    if (judged.has_transaction_step) has_stepped_ = true;
 }
 
 void SessionImpl::add_grant(const std::string& grant) {
@@ -672,6 +677,18 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
         verdict.message = why;
         return refuse(command, denied_by_policy(verdict));
     }
+    const Cursor* const cursor = is_bound_here ? nullptr : judge_.statements().cursor(command.portal_name);
+    const Judged* const judged = is_bound_here       ? running->judged.get()
+                                 : cursor != nullptr ? cursor->opened_by.get()
+                                                     : nullptr;
+    // What was judged since its Bind does not count on what it changes.
+    if (judged != nullptr && (!is_bound_here || command.id < last_judged_)) {
+        if (changes_shared_names(judged->analysis)) return refuse(command, denied_late());
+        heed_changes(*judged);
+    } else if (judged == nullptr) {
+        has_changed_names_ = true;
+        judge_.forget_names();
+    }
     Ruling out = action(Action::forward);
     out.recorded_result_bytes = limits::record_body_result;
     if (is_bound_here) {
@@ -681,7 +698,7 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     }
     // Declared in SQL, or its command has ended: its masks are those of its name.
     if (judge_.is_ready() && !judge_.scope().has_masks()) return action(Action::forward);
-    if (const Cursor* cursor = judge_.statements().cursor(command.portal_name)) {
+    if (cursor != nullptr) {
         const bool is_observed = cursor->opened_by != nullptr && cursor->opened_by->verdict.is_observed;
         if (is_observed || cursor->masks.is_plain()) return action(Action::forward);
         out.masks = std::make_shared<const std::vector<model::ResultMasks>>(1, cursor->masks);

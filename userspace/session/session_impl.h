@@ -101,6 +101,7 @@ private:
     wire::Ruling rule_execute(const wire::CommandSeen& command);
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
     // Names that were learned are good no more when another session changes them.
+    void heed_changes(const Judged& judged);  // of what goes to the server now
     void heed_other_sessions(const wire::CommandSeen& command, bool is_first_question);
     wire::Ruling rule_held(const wire::CommandSeen& command);
     wire::Ruling rule_recorded(const wire::CommandSeen& command);
@@ -186,6 +187,7 @@ private:
     bool has_safe_encoding_ = true;
     std::string encoding_ = "UTF8";  // that the server speaks
     Reading reading_;
+    wire::CommandId last_judged_ = 0;
     bool has_stepped_ = false;        // a BEGIN, COMMIT or the like went out since: status_ may be old
     bool has_written_ = false;        // in this transaction
     bool has_changed_names_ = false;  // in this transaction

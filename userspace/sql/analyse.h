@@ -79,6 +79,7 @@ struct Analysis {
     bool writes = false;            // any effect but read, transaction, session, lock
     bool is_transaction_control_only = false;
     bool has_unresolved_names = false;
+    bool commits_prepared = false;      // COMMIT PREPARED: what it changes is not in the text
     bool uses_cursor_row = false;       // WHERE CURRENT OF: which row is not in the text
     bool depends_on_constants = false;  // a text that differs in its constants may have another analysis
 

@@ -49,6 +49,21 @@ struct NameChange {
     void add(const NameChange& other);
 };
 
+inline const NameChange everything_changed = {.path = true, .relations = true, .functions = true, .views = true};
+
+// While it lives, what is read is kept and run at another time.
+class Later {
+public:
+    explicit Later(bool& runs_later) : runs_later_(runs_later), before_(std::exchange(runs_later, true)) {}
+    ~Later() { runs_later_ = before_; }
+    Later(const Later&) = delete;
+    Later& operator=(const Later&) = delete;
+
+private:
+    bool& runs_later_;
+    const bool before_;
+};
+
 struct CteFrame {
     enum class State : std::uint8_t { waiting, under_way, ready };
     struct Entry {

@@ -4,9 +4,9 @@
 // stand in for it; parameters are text, arrays in their text form. Most of what such a question costs is its planning, so
 // it is put together of what is needed, and only for relations with rules, parents or children a second one walks to what
 // can be reached through them. Row: what it is, then its fields.
-//   session    current_user, session_user, schema for CREATE, isolation of the transaction, then a row `path` for each
-//   schema searched, in order visible    place among the names asked for that search_path finds, oid, schema, name, kind,
-//   `true` when it may lead to
+//   session    current_user, session_user, schema for CREATE, isolation of the transaction
+//   path       schema, its place among those searched; pg_temp by that name
+//   visible    place among the names asked for that search_path finds, oid, schema, name, kind, `true` when it may lead to
 //              others, then of each of its columns: place, name, type oid, generated
 //   qualified  the same of a name with its schema
 //   function   schema and name as asked, schema, `t` when it may give several rows, place in search_path

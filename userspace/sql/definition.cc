@@ -36,12 +36,17 @@ void Analyser::definition_expressions(Node value, Scope& scope) {
             kind == "TableLikeClause" || kind == "ObjectWithArgs") {
             return;
         }
-        const bool before = std::exchange(runs_later_, true);
+        const Later later(runs_later_);
         deny_writing(expression(value, scope));
-        runs_later_ = before;
         return;
     }
     const Node body = kind.empty() ? value : value.body();
+    if (const Node referred = body.member("pktable"); referred && kind == "Constraint") {
+        // Which values it has can be told from what may be inserted; and its own rows cannot go as they please any more.
+        const model::Object object = resolve(referred).object;
+        effect(Operation::read, object);
+        effect(Operation::create, object);
+    }
     for (const auto member : simdjson::dom::object(body.element())) {
         if (!is_name(member.key)) definition_expressions(Node(member.value), scope);
     }
@@ -96,9 +101,8 @@ void Analyser::refresh(Node body) {
 
 void Analyser::create_view(Node body) {
     effect(Operation::create, created(body.member("view")));
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     const Columns columns = query(body.member("query"), nullptr, nullptr);
-    runs_later_ = before;
     deny_writing(columns.all());
 }
 
@@ -125,13 +129,12 @@ void Analyser::create_index(Node body) {
     // Values stay inside the index: only what its functions do counts.
     Scope scope;
     show_relation(range, scope, {});
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     for (const std::string_view part : {"indexParams", "indexIncludingParams"}) {
         for (const auto item : body.list(part))
             static_cast<void>(expression(Node(item).as("IndexElem").member("expr"), scope));
     }
     static_cast<void>(expression(body.member("whereClause"), scope));
-    runs_later_ = before;
 }
 
 // Whoever writes to the relation later does what its actions say, and nobody asks again: to make the rule is to do it.
@@ -140,7 +143,7 @@ void Analyser::create_rule(Node body) {
     effect(Operation::create, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {"new", "old"});
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     filter(body.member("whereClause"), scope);
     for (const auto item : body.list("actions")) {
         const Node action(item);
@@ -150,7 +153,6 @@ void Analyser::create_rule(Node body) {
             deny_writing(query(action, &scope, nullptr).all());
         }
     }
-    runs_later_ = before;
 }
 
 void Analyser::create_trigger(Node body) {
@@ -158,9 +160,8 @@ void Analyser::create_trigger(Node body) {
     effect(Operation::create, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {"new", "old"});
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     filter(body.member("whenClause"), scope);
-    runs_later_ = before;
     function_behind(name_of_list(body.list("funcname")));
 }
 
@@ -169,10 +170,9 @@ void Analyser::create_policy(Node body) {
     effect(kind_ == "CreatePolicyStmt" ? Operation::create : Operation::alter, resolve(range).object);
     Scope scope;
     show_relation(range, scope, {});
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     filter(body.member("qual"), scope);
     filter(body.member("with_check"), scope);
-    runs_later_ = before;
 }
 
 void Analyser::create_statistics(Node body) {
@@ -182,10 +182,9 @@ void Analyser::create_statistics(Node body) {
         effect(Operation::create, resolve(range).object);
         Scope scope;
         show_relation(range, scope, {});
-        const bool before = std::exchange(runs_later_, true);
+        const Later later(runs_later_);
         for (const auto part : body.list("exprs"))
             static_cast<void>(expression(Node(part).as("StatsElem").member("expr"), scope));
-        runs_later_ = before;
     }
 }
 
@@ -209,12 +208,19 @@ void Analyser::alter_table(Node body) {
                {object_name(range.text("schemaname"), range.text("relname")), !range.text("schemaname").empty()});
         return;
     }
-    effect(Operation::alter, resolve(range).object);
+    const ResolvedRelation relation = resolve(range);
+    effect(Operation::alter, relation.object);
     Scope scope;
     show_relation(range, scope, {});
     for (const auto item : body.list("cmds")) {
         const Node command = Node(item).as("AlterTableCmd");
         const Node definition = command.member("def");
+        const std::string_view subtype = command.text("subtype");
+        if (subtype == "AT_DropInherit" || subtype == "AT_DetachPartition" || subtype == "AT_DetachPartitionFinalize") {
+            deny(columns_of(relation).all(), "would be known by another name");
+        } else if (subtype == "AT_AlterColumnType") {
+            deny(mask_of(relation, command.text("name")), "would be read anew");
+        }
         if (const Node partition = definition.as("PartitionCmd")) {
             effect(Operation::alter, resolve(partition.member("name")).object);
             definition_expressions(partition.member("bound"), scope);
@@ -230,6 +236,11 @@ void Analyser::alter_table(Node body) {
 void Analyser::rename(Node body) {
     const std::string_view type = kind_ == "RenameStmt" ? body.text("renameType") : body.text("objectType");
     const Node range = body.member("relation");
+    if (kind_ == "AlterObjectSchemaStmt") {
+        const std::string_view name = range ? range.text("relname") : std::string_view("*");
+        effect(Operation::create, {object_name(body.text("newschema"), name), true});
+    }
+    if (type == "OBJECT_ATTRIBUTE") deny(unknown_flow(), "may be known by another name");  // in tables of the type
     if (!range) {
         if (type == "OBJECT_ROLE") {
             effect(Operation::grant, known_object("role", body.text("subname")));
@@ -266,7 +277,12 @@ void Analyser::drop(Node body) {
 }
 
 void Analyser::truncate(Node body) {
-    for (const auto item : body.list("relations")) effect(Operation::truncate, resolve(Node(item).as("RangeVar")).object);
+    const bool is_cascaded = body.text("behavior") == "DROP_CASCADE";
+    for (const auto item : body.list("relations")) {
+        model::Object object = resolve(Node(item).as("RangeVar")).object;
+        if (is_cascaded) object.is_resolved = false;  // with all that refers to it, wherever that is
+        effect(Operation::truncate, object);
+    }
 }
 
 }  // namespace assent::sql

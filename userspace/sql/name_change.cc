@@ -7,8 +7,6 @@
 namespace assent::sql {
 namespace {
 
-const NameChange everything = {.path = true, .relations = true, .functions = true, .views = true};
-
 bool keeps_names(model::Operation operation) {
     using enum model::Operation;
     constexpr std::array kept = {read,        insert, update,      remove,  truncate, import_rows,
@@ -73,7 +71,7 @@ void Analyser::note_change(Node wrapped) {
         if (effect.operation == Operation::grant) {
             change_.add({.path = true});  // a role, or a right to a schema of the path
         } else if (!is_definition(effect.operation)) {
-            change_.add(everything);
+            change_.add(everything_changed);
         } else if (wrapped.kind() != "CommentStmt") {
             const bool is_more = !is_of_relations(wrapped);
             NameChange made{.path = is_more, .relations = true, .functions = is_more};
@@ -84,7 +82,7 @@ void Analyser::note_change(Node wrapped) {
     const TransactionStep step = facts_->transaction;
     const bool may_undo = step == TransactionStep::commit || step == TransactionStep::rollback ||
                           step == TransactionStep::rollback_to || step == TransactionStep::prepare;
-    if (may_undo && environment_.transaction_changed_names) change_.add(everything);
+    if (may_undo && environment_.transaction_changed_names) change_.add(everything_changed);
     if (change_.is_any()) analysis_.may_change_names = true;
     stale_.add(change_);
     change_ = {};

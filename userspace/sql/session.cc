@@ -28,8 +28,10 @@ void Analyser::transaction(Node body) {
         facts_->transaction = rollback_to;
     } else if (kind == "TRANS_STMT_PREPARE") {
         facts_->transaction = TransactionStep::prepare;
-    } else if (kind != "TRANS_STMT_RELEASE" && kind != "TRANS_STMT_COMMIT_PREPARED" &&
-               kind != "TRANS_STMT_ROLLBACK_PREPARED") {
+    } else if (kind == "TRANS_STMT_COMMIT_PREPARED") {
+        analysis_.commits_prepared = true;
+        change_.add(everything_changed);
+    } else if (kind != "TRANS_STMT_RELEASE" && kind != "TRANS_STMT_ROLLBACK_PREPARED") {
         unknown("TransactionStmt");
     }
 }
@@ -104,17 +106,19 @@ void Analyser::discard(Node body) {
 
 void Analyser::declare_cursor(Node body) {
     facts_->declares = body.text("portalname");
-    const bool before = std::exchange(runs_later_, true);
+    const Later later(runs_later_);
     statement(body.member("query"));
-    runs_later_ = before;
     facts_->returns_rows = false;  // its masks wait for FETCH
 }
 
 void Analyser::fetch(Node body) {
     facts_->fetches = body.text("portalname");
     effect(Operation::read);
-    if (environment_.cursor_may_change_names && environment_.cursor_may_change_names(facts_->fetches))
-        change_.add({.path = true, .relations = true, .functions = true, .views = true});
+    // One that this text declares was heeded there.
+    const bool is_declared_here = std::any_of(analysis_.statements.begin(), analysis_.statements.end(),
+                                              [this](const auto& one) { return one.declares == facts_->fetches; });
+    const auto& may_change = environment_.cursor_may_change_names;
+    if (!is_declared_here && may_change && may_change(facts_->fetches)) change_.add(everything_changed);
     if (body.flag("ismove")) return;
     facts_->returns_rows = true;
     const auto masks = environment_.cursor ? environment_.cursor(facts_->fetches) : std::nullopt;

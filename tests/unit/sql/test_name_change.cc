@@ -61,6 +61,30 @@ TEST_F(NameChanges, AViewThatWasJustMadeMayLeadAWriteAnywhere) {
               "delete[absent] public.order_view,public.orders");
 }
 
+TEST_F(NameChanges, WhatWasPreparedElsewhereMayChangeAll) {
+    EXPECT_EQ(last("COMMIT PREPARED 'x'; SELECT * FROM orders"), "read ?orders");
+    EXPECT_TRUE(run("COMMIT PREPARED 'x'").commits_prepared);
+    EXPECT_FALSE(run("ROLLBACK PREPARED 'x'").commits_prepared);
+}
+
+TEST_F(NameChanges, ACursorMayChangeThemWhenItIsFetchedFrom) {
+    environment_.cursor_may_change_names = [](std::string_view name) { return name == "k"; };
+    EXPECT_EQ(last("FETCH k; SELECT * FROM orders"), "read ?orders");
+    EXPECT_EQ(last("MOVE k; SELECT * FROM orders"), "read ?orders");
+    EXPECT_EQ(last("FETCH other; SELECT * FROM orders"), "read public.orders");
+    EXPECT_EQ(last("DECLARE k CURSOR FOR SELECT id FROM jobs; FETCH k; SELECT * FROM orders"), "read public.orders");
+}
+
+TEST_F(NameChanges, AMaskedRelationKeepsWhatTheMaskHangsOn) {
+    environment_.masks = &masks_;
+    for (const char* change :
+         {"ALTER TABLE customers_2024 NO INHERIT customers", "ALTER TABLE customers DETACH PARTITION customers_2024",
+          "ALTER TABLE customers ALTER COLUMN ssn TYPE jobs", "ALTER TYPE t RENAME ATTRIBUTE a TO b CASCADE"})
+        EXPECT_NE(run(change).mask_denial, "") << change;
+    EXPECT_EQ(run("ALTER TABLE customers ALTER COLUMN city TYPE varchar").mask_denial, "");
+    EXPECT_EQ(run("ALTER TABLE jobs ALTER COLUMN state TYPE varchar").mask_denial, "");
+}
+
 TEST_F(NameChanges, DefinitionsAndForeignCodeTakeWhatTheyMayHaveChanged) {
     EXPECT_EQ(last("CREATE TEMP TABLE orders (id int); SELECT count(*) FROM orders"), "read ?orders");
     EXPECT_EQ(last("DROP TABLE reporting.orders; SELECT count(*) FROM orders"), "read ?orders");
