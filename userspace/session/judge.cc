@@ -17,6 +17,7 @@ constexpr std::size_t judged_entries = 256;  // a session; when full all are jud
 // Nothing may come between BEGIN and SET TRANSACTION, and neither they nor their like need a name. It only spares a
 // question.
 bool steps_or_sets(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
     static constexpr std::array<std::string_view, 9> words = {"begin",     "start",   "set",   "commit",  "end",
                                                               "savepoint", "release", "abort", "rollback"};
     return std::ranges::any_of(words, [&](std::string_view word) {
@@ -57,6 +58,22 @@ bool is_undone_by_rollback(const sql::Analysis& analysis) {
     return std::ranges::all_of(analysis.effects, [](const model::Effect& effect) {
         return effect.operation == read || effect.operation == insert || effect.operation == update ||
                effect.operation == remove || effect.operation == import_rows || effect.operation == lock;
+    });
+}
+
+// May names mean something else to other sessions, too, once it has been committed. What functions do is not looked into.
+bool changes_shared_names(const sql::Analysis& analysis) {
+    using enum model::Operation;
+    if (analysis.commits_prepared) return true;
+    // Temporary relations, and the role, are the session's own.
+    const auto is_shared = [](const model::Object& object) {
+        return !object.is_resolved || (!object.name.starts_with("pg_temp.") && !object.name.starts_with("role."));
+    };
+    return std::ranges::any_of(analysis.effects, [&](const model::Effect& effect) {
+        const bool may_define =
+            effect.operation == create || effect.operation == alter || effect.operation == drop || effect.operation == grant;
+        if (effect.operation == unknown || effect.operation == external) return true;
+        return may_define && (effect.objects.empty() || std::ranges::any_of(effect.objects, is_shared));
     });
 }
 
@@ -195,8 +212,10 @@ std::shared_ptr<const Judged> Judge::make(const std::shared_ptr<const sql::Parse
     return judged;
 }
 
-std::shared_ptr<const Judged> Judge::judge_effects(std::vector<model::Effect> effects, std::string_view text) {
+std::shared_ptr<const Judged> Judge::judge_effects(std::vector<model::Effect> effects, std::string_view text,
+                                                   bool may_change_names) {
     auto judged = std::make_shared<Judged>();
+    judged->analysis.may_change_names = may_change_names;
     judged->analysis.effects = std::move(effects);
     finish(*judged, text);
     return judged;
@@ -250,6 +269,7 @@ void Judge::finish(Judged& judged, std::string_view text) const {
     judged.has_transaction_step = std::ranges::any_of(analysis.statements, [](const sql::StatementFacts& facts) {
         return facts.transaction != sql::TransactionStep::none;
     });
+    judged.changes_shared_names = analysis.may_change_names && changes_shared_names(analysis);
     judged.is_plain_write = analysis.writes && !judged.has_transaction_step && is_undone_by_rollback(analysis);
     write_record(judged);
 }

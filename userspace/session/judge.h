@@ -30,8 +30,9 @@ struct Judged {
     std::string record;           // JSON members of its record: verdict, effects, masks, policy
     bool is_plain_write = false;  // a ROLLBACK undoes all of it
     bool has_transaction_step = false;
-    bool uses_cursors = false;      // depends on which cursors are open: never kept
-    std::uint64_t scope_count = 0;  // of the Judge, when it was judged
+    bool changes_shared_names = false;  // for other sessions too
+    bool uses_cursors = false;          // depends on which cursors are open: never kept
+    std::uint64_t scope_count = 0;      // of the Judge, when it was judged
     std::uint64_t analysis_generation = 0;
 };
 
@@ -61,7 +62,8 @@ public:
     // The same of a portal or cursor by its name, also when none of that name is known.
     [[nodiscard]] std::string stricter_now(std::string_view cursor) const;
     // For commands that are not SQL: start-up, FunctionCall.
-    [[nodiscard]] std::shared_ptr<const Judged> judge_effects(std::vector<model::Effect> effects, std::string_view text);
+    [[nodiscard]] std::shared_ptr<const Judged> judge_effects(std::vector<model::Effect> effects, std::string_view text,
+                                                              bool may_change_names);
 
     // The same, with another verdict, which its record says.
     [[nodiscard]] std::shared_ptr<const Judged> overruled(const Judged& judged, model::Verdict verdict) const;

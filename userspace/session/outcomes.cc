@@ -124,18 +124,10 @@ void SessionImpl::transaction_status(char status) {
     if (status == 'I') {
         if (has_changed_names_) judge_.forget_names();
         judge_.transaction_ended();
-        has_written_ = has_changed_names_ = false;
-        if (running_.size() == 0) has_old_snapshot_ = false;
+        begin_transaction_anew();
         grants_in_transaction_.clear();
     }
-    const bool are_changing = running_.any([](const Running& one) { return one.may_change_shared_names; });
-    if (is_changing_shared_names_ && !are_changing) {
-        is_changing_shared_names_ = false;
-        // Also inside a transaction: a text may have ended one and begun another.
-        const std::uint64_t generation = ports_.names_have_changed();
-        if (names_generation_ + 1 == generation) names_generation_ = generation;
-    }
-    if (status == 'I' && !are_changing) has_changed_shared_names_ = false;
+    announce_end_of_changes();
     // Not from inside the adapter: it is still at work.
     if (is_draining_) ports_.wake_at(ports_.clock().now());
 }

@@ -86,20 +86,6 @@ bool changes_lexing(const sql::Analysis& analysis) {
     });
 }
 
-bool changes_shared_names(const sql::Analysis& analysis) {
-    using enum model::Operation;
-    if (analysis.commits_prepared) return true;
-    // Temporary ones are the session's own.
-    const auto is_shared = [](const model::Object& object) {
-        return !object.is_resolved || !object.name.starts_with("pg_temp.");
-    };
-    return std::ranges::any_of(analysis.effects, [&](const model::Effect& effect) {
-        if (effect.operation == unknown) return true;
-        const bool is_definition = effect.operation == create || effect.operation == alter || effect.operation == drop;
-        return is_definition && (effect.objects.empty() || std::ranges::any_of(effect.objects, is_shared));
-    });
-}
-
 }  // namespace
 
 wire::Ruling SessionImpl::rule(const wire::CommandSeen& command) {
@@ -163,7 +149,7 @@ wire::Ruling SessionImpl::rule_startup(const wire::CommandSeen& command) {
         if (asks_for_replication(command.replication)) {
             effects.push_back({model::Operation::replicate, {{object, true}}, model::WhereClause::not_applicable, 0});
         }
-        const auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object));
+        const auto judged = judge_.judge_effects(std::move(effects), fmt::format("connect to {}", object), false);
         auto overruled = std::make_shared<Judged>(*judged);
         overrule_startup(*overruled);
         pending_->judged = std::move(overruled);
@@ -232,7 +218,7 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
     if (command.kind == CommandKind::startup) return pending_->judged;
     if (command.kind == CommandKind::function_call) {
         return judge_.judge_effects(sql::function_call_effects(command.function_oid),
-                                    fmt::format("function {}", command.function_oid));
+                                    fmt::format("function {}", command.function_oid), true);
     }
     // A Bind is read again: what its statement is may have become certain meanwhile.
     std::shared_ptr<const sql::Parsed>& parsed = pending_->parsed;
@@ -241,31 +227,13 @@ std::shared_ptr<const Judged> SessionImpl::judge_anew(const wire::CommandSeen& c
         std::vector<model::Effect> effects;
         const std::string name = fmt::format("statement {}", command.statement_name);
         effects.push_back({model::Operation::unknown, {{name, true}}, model::WhereClause::not_applicable, 0});
-        return judge_.judge_effects(std::move(effects), name);
+        return judge_.judge_effects(std::move(effects), name, true);
     }
     return judge_.judge(parsed, command.parameters, has_known_lexing(parsed->text));
 }
 
-void SessionImpl::heed_other_sessions(const wire::CommandSeen& command, bool is_first_question) {
-    constexpr unsigned most = 8;
-    const bool are_changing = ports_.others_change_names();  // before the generation, which moves before this ends
-    const std::uint64_t generation = ports_.names_generation();
-    const bool have_changed = names_generation_ != generation;
-    names_generation_ = generation;
-    const bool may_be_in_transaction = command.transaction_status != 'I' || has_stepped_ || command.is_in_batch;
-    if ((are_changing || have_changed) && may_be_in_transaction) has_old_snapshot_ = true;
-    if (have_changed || (are_changing && is_first_question)) judge_.forget_names();
-    if (!have_changed || pending_->asked == 0) return;
-    if (pending_->begun_anew < most) {
-        ++pending_->begun_anew;
-        pending_->asked = 0;
-    } else {
-        pending_->names_keep_changing = true;
-    }
-}
-
 wire::Ruling SessionImpl::rule_fresh(const wire::CommandSeen& command) {
-    if (pending_->asked == 0) judge_.forget_old_names();
+    if (pending_->asked == 0 && command.can_ask) judge_.forget_old_names();
     heed_other_sessions(command, pending_->asked == 0);
     // A Sync may have ended an implicit transaction, and with it a SET LOCAL, whose end is not known yet.
     const bool may_have_ended = !command.is_in_batch && (command.transaction_status != 'T' || has_stepped_);
@@ -605,12 +573,7 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
                                     judged);
         }
         heed_changes(*judged);
-        if (analysis.may_change_names && changes_shared_names(analysis)) has_changed_shared_names_ = true;
-        // Any command may be the one with which the transaction ends, and they become so for others.
-        if (has_changed_shared_names_) {
-            running.may_change_shared_names = is_changing_shared_names_ = true;
-            ports_.names_are_changing();
-        }
+        running.may_change_shared_names = announce_changes(*judged);
         if (analysis.writes) has_written_ = true;
     }
     running_.add(std::move(running));
@@ -619,17 +582,6 @@ wire::Ruling SessionImpl::forward(const wire::CommandSeen& command) {
     out.recorded_result_bytes = limits::record_body_result;
     out.copies = readable(judged->copies, has_safe_encoding_);
     return out;
-}
-
-// What is asked from here on is answered behind it. The end of a transaction takes changes of names back.
-void SessionImpl::heed_changes(const Judged& judged) {
-    const bool changes_names = judged.analysis.may_change_names;
-    if (changes_names) {
-        has_changed_names_ = true;
-        judge_.transaction_changed_names(true);
-    }
-    if (changes_names || (judged.has_transaction_step && has_changed_names_)) judge_.forget_names();
-    if (judged.has_transaction_step) has_stepped_ = true;
 }
 
 void SessionImpl::add_grant(const std::string& grant) {
@@ -665,7 +617,7 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
     if (auto refusal = token_refusal(command)) return refuse(command, std::move(*refusal));
     if (const std::string suspension = ports_.why_suspended(agent_sets_); !suspension.empty())
         return refuse(command, suspended(suspension));
-    const Running* running = running_.find(command.id);
+    Running* running = running_.find(command.id);
     const bool is_bound_here = running != nullptr && running->judged != nullptr && !running->is_refused;
     // A portal that was opened under an older policy: the more restrictive of the two verdicts wins.
     const std::string why =
@@ -683,10 +635,14 @@ wire::Ruling SessionImpl::rule_execute(const wire::CommandSeen& command) {
                                                      : nullptr;
     // What was judged since its Bind does not count on what it changes.
     if (judged != nullptr && (!is_bound_here || command.id < last_judged_)) {
-        if (changes_shared_names(judged->analysis)) return refuse(command, denied_late());
+        // Whose end will be seen.
+        if (!is_bound_here && judged->changes_shared_names) return refuse(command, denied_late());
         heed_changes(*judged);
+        const bool is_announced = announce_changes(*judged);
+        if (is_bound_here) running->may_change_shared_names = is_announced;
     } else if (judged == nullptr) {
         has_changed_names_ = true;
+        judge_.transaction_changed_names(true);
         judge_.forget_names();
     }
     Ruling out = action(Action::forward);

@@ -57,6 +57,10 @@ public:
     [[nodiscard]] bool any(Predicate predicate) const {
         return std::any_of(commands_.begin() + static_cast<std::ptrdiff_t>(first_), commands_.end(), predicate);
     }
+    template <typename Change>
+    void each(Change change) {
+        std::for_each(begin(), commands_.end(), change);
+    }
     [[nodiscard]] std::size_t size() const { return commands_.size() - first_; }
     [[nodiscard]] Running* oldest() { return size() == 0 ? nullptr : &*begin(); }
 

@@ -100,9 +100,6 @@ private:
     void overrule(Judged& judged, model::Decision decision, const std::string& message) const;
     wire::Ruling rule_execute(const wire::CommandSeen& command);
     wire::Ruling rule_fresh(const wire::CommandSeen& command);
-    // Names that were learned are good no more when another session changes them.
-    void heed_changes(const Judged& judged);  // of what goes to the server now
-    void heed_other_sessions(const wire::CommandSeen& command, bool is_first_question);
     wire::Ruling rule_held(const wire::CommandSeen& command);
     wire::Ruling rule_recorded(const wire::CommandSeen& command);
     wire::Ruling ask(sql::Question question);
@@ -154,6 +151,14 @@ private:
     void end_relay_without_token();
     // When the token expires; never, without one.
     [[nodiscard]] Moment token_expiry() const;
+
+    // names.cc
+    // Names that were learned are good no more when another session changes them.
+    void heed_other_sessions(const wire::CommandSeen& command, bool is_first_question);
+    void heed_changes(const Judged& judged);                    // of what goes to the server now
+    [[nodiscard]] bool announce_changes(const Judged& judged);  // to other sessions; false: there are none
+    void announce_end_of_changes();
+    void begin_transaction_anew();
 
     // outcomes.cc
     void settle(const Running& running, const wire::Outcome& outcome);

@@ -249,7 +249,11 @@ void Analyser::rename(Node body) {
                                           : type == "OBJECT_DATABASE" ? "database"
                                                                       : "tablespace";
             effect(Operation::alter, known_object(word, body.text("subname")));
-            if (type == "OBJECT_SCHEMA") effect(Operation::alter, {object_name(body.text("subname"), "*"), true});
+            if (type == "OBJECT_SCHEMA") {
+                effect(Operation::alter, {object_name(body.text("subname"), "*"), true});
+                effect(Operation::create, {object_name(body.text("newname"), "*"), true});
+                deny(unknown_flow(), "may be known by another name");
+            }
         } else {
             object_effect(Operation::alter, type, body.member("object"));
         }

@@ -234,6 +234,7 @@ constexpr Case definitions[] = {
      "alter public.jobs; create public.orders; read public.orders"},
     {"ALTER FUNCTION refund() SET SCHEMA reporting", "alter public.refund; create reporting.*"},
     {"TRUNCATE orders CASCADE", "truncate ?public.orders"},
+    {"ALTER SCHEMA reporting RENAME TO hidden", "alter reporting.*,schema.reporting; create hidden.*"},
     {"TRUNCATE orders", "truncate public.orders"},
     {"CREATE AGGREGATE total (int) (SFUNC = 'refund', STYPE = int)", "create public.total; execute public.refund"},
     {"CREATE VIEW w AS SELECT set_config('search_path', 'x', false)", "create public.w; unknown set_config"},
